@@ -1,0 +1,121 @@
+// Package addr names things: objects, participants, modules and providers, as
+// users write them in `-target`, in references and in state. It is a ground
+// floor package: it imports the standard library and hcl's syntax only.
+package addr
+
+import (
+	"sort"
+	"strconv"
+	"strings"
+)
+
+// Instance names one object. It is comparable, so it keys maps.
+type Instance struct {
+	Module string // "" or `module.eu` or `module.eu["a"].module.b`
+	Owner  string // "" or what it was lowered from: `participant.resize`, `graph.thumbs`
+	Type   string // queue, exchange, binding, route, process …
+	Name   string // the block's label; "" where Owner is set
+	Key    string // for_each key or count index, as written: `["eu"]`, `[0]`
+}
+
+// String returns the address as users write it: `module.eu.queue.jobs["a"]`,
+// `participant.resize.queue["in"]`. Parse is its inverse.
+func (i Instance) String() string {
+	parts := make([]string, 0, 4)
+	for _, p := range []string{i.Module, i.Owner, i.Type, i.Name} {
+		if p != "" {
+			parts = append(parts, p)
+		}
+	}
+	return strings.Join(parts, ".") + i.Key
+}
+
+// MarshalText makes an Instance usable as a JSON value and key.
+func (i Instance) MarshalText() ([]byte, error) { return []byte(i.String()), nil }
+
+// UnmarshalText parses what MarshalText wrote.
+func (i *Instance) UnmarshalText(b []byte) error {
+	p, err := Parse(string(b))
+	if err != nil {
+		return err
+	}
+	*i = p
+	return nil
+}
+
+// Block is the address of the declaration: the instance without its key.
+func (i Instance) Block() Instance {
+	if i.Owner != "" {
+		return i
+	}
+	i.Key = ""
+	return i
+}
+
+// Less orders addresses for people: by module, owner, type, name, then key,
+// numbers by value.
+func (i Instance) Less(o Instance) bool {
+	switch {
+	case i.Module != o.Module:
+		return i.Module < o.Module
+	case i.Owner != o.Owner:
+		return i.Owner < o.Owner
+	case i.Type != o.Type:
+		return i.Type < o.Type
+	case i.Name != o.Name:
+		return i.Name < o.Name
+	}
+	return keyLess(i.Key, o.Key)
+}
+
+func keyLess(a, b string) bool {
+	na, oka := indexOf(a)
+	nb, okb := indexOf(b)
+	if oka && okb {
+		return na < nb
+	}
+	return a < b
+}
+
+func indexOf(key string) (int, bool) {
+	if len(key) < 3 || key[0] != '[' || key[1] == '"' {
+		return 0, false
+	}
+	n, err := strconv.Atoi(key[1 : len(key)-1])
+	return n, err == nil
+}
+
+// Sort orders a slice of addresses in place, as Less says.
+func Sort(as []Instance) { sort.Slice(as, func(i, j int) bool { return as[i].Less(as[j]) }) }
+
+// StringKey returns the Key of a for_each instance: `["eu"]`, quoted as HCL
+// quotes a string.
+func StringKey(s string) string { return "[" + quoteHCL(s) + "]" }
+
+// IntKey returns the Key of a count instance: `[0]`.
+func IntKey(n int) string { return "[" + strconv.Itoa(n) + "]" }
+
+// Provider names one broker or launcher block of the root module, as
+// `broker.main`, `launcher.local.here`. It is comparable.
+type Provider struct {
+	Kind string // broker, launcher.local …
+	Name string // the block's label
+}
+
+// String returns the provider's address as users write it.
+func (p Provider) String() string { return p.Kind + "." + p.Name }
+
+// MarshalText makes a Provider usable as a JSON value and key.
+func (p Provider) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
+// UnmarshalText parses what MarshalText wrote: the label is what follows the
+// last dot.
+func (p *Provider) UnmarshalText(b []byte) error {
+	s := string(b)
+	i := strings.LastIndexByte(s, '.')
+	if i <= 0 || i == len(s)-1 {
+		return &ParseError{Text: s, Problem: "a provider is written KIND.NAME, as in broker.main"}
+	}
+	p.Kind, p.Name = s[:i], s[i+1:]
+	return nil
+}

@@ -1,0 +1,81 @@
+package addr
+
+import "testing"
+
+func TestRoundTrip(t *testing.T) {
+	for _, s := range []string{
+		`queue.jobs`, `queue.jobs["eu"]`, `queue.jobs[0]`, `module.eu.queue.jobs`,
+		`module.eu["a"].module.b.queue.jobs[3]`, `participant.resize.queue["in"]`,
+		`participant.resize.process`, `graph.thumbnails.binding["fetch.out -> resize.in"]`,
+		`module.m.participant.resize["a"].queue["in"]`, `queue.jobs["a.b\"c"]`, `broker.main.server`,
+		`queue.x["$${y}"]`, `queue.x["\u001b[0m"]`, "queue.x[\"\u202e\"]",
+	} {
+		a, err := Parse(s)
+		if err != nil {
+			t.Errorf("%s: %v", s, err)
+			continue
+		}
+		b, err := Parse(a.String())
+		if err != nil || a != b {
+			t.Errorf("%s became %s (%v)", s, a, err)
+		}
+	}
+}
+
+func TestParseRefuses(t *testing.T) {
+	for _, s := range []string{
+		``, `queue`, `queue.`, `module.eu`, `participant.resize`, `queue.jobs[1.5]`, `queue.jobs[-1]`,
+		`queue.jobs[*]`, `queue.a.b`, `queue["a"].b`, `module["a"].b.queue.c`, `queue.jobs["a"]["b"]`, `module.eu.queue`,
+	} {
+		if a, err := Parse(s); err == nil {
+			t.Errorf("%q parsed as %#v", s, a)
+		}
+	}
+}
+
+func TestTargets(t *testing.T) {
+	for _, c := range []struct {
+		target, object string
+		want           bool
+	}{
+		{`queue.jobs`, `queue.jobs["eu"]`, true},
+		{`queue.jobs["eu"]`, `queue.jobs["us"]`, false},
+		{`queue.jobs`, `queue.jobs2`, false},
+		{`module.eu`, `module.eu.queue.jobs`, true},
+		{`module.eu`, `module.eu["a"].queue.jobs`, true},
+		{`module.eu["a"]`, `module.eu["b"].queue.jobs`, false},
+		{`module.eu`, `module.eu2.queue.jobs`, false},
+		{`module.eu`, `module.eu.module.x.queue.jobs`, true},
+		{`module.eu`, `queue.jobs`, false},
+		{`participant.resize`, `participant.resize.queue["in"]`, true},
+		{`participant.resize`, `participant.resizer.queue["in"]`, false},
+		{`participant.resize`, `participant.resize["a"].process`, true},
+	} {
+		tg, err := ParseTarget(c.target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		i, err := Parse(c.object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := tg.Matches(i); got != c.want {
+			t.Errorf("%s matches %s: %v", c.target, c.object, got)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	f.Add(`module.eu["a"].queue.jobs[0]`)
+	f.Add(`participant.resize.queue["in"]`)
+	f.Fuzz(func(t *testing.T, s string) {
+		a, err := Parse(s)
+		if err != nil {
+			return
+		}
+		b, err := Parse(a.String())
+		if err != nil || a != b {
+			t.Fatalf("%q: %#v became %#v (%v)", s, a, b, err)
+		}
+	})
+}

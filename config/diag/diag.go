@@ -1,0 +1,167 @@
+// Package diag helps to write diagnostics that people can act on: a source
+// line, what is wrong, why, what to do, the nearest known name. It is a ground
+// floor package and imports hcl and cty only.
+package diag
+
+import (
+	"errors"
+	"fmt"
+	"sort"
+	"strconv"
+	"strings"
+
+	"github.com/agext/levenshtein"
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// Error makes an error diagnostic. The summary is fixed text; the detail says
+// what is wrong, why, and what to do. A zero range means "nowhere in
+// particular".
+func Error(rng hcl.Range, summary, detail string) *hcl.Diagnostic {
+	return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: summary, Detail: detail, Subject: ptr(rng)}
+}
+
+// Warning makes a warning diagnostic.
+func Warning(rng hcl.Range, summary, detail string) *hcl.Diagnostic {
+	return &hcl.Diagnostic{Severity: hcl.DiagWarning, Summary: summary, Detail: detail, Subject: ptr(rng)}
+}
+
+func ptr(rng hcl.Range) *hcl.Range {
+	if rng == (hcl.Range{}) {
+		return nil
+	}
+	return &rng
+}
+
+// A Summarizer is an error that knows the fixed headline to show above it, as
+// "Login refused".
+type Summarizer interface{ Summary() string }
+
+// At is the one crossing from plain errors to diagnostics. A cty.PathError is
+// named with the attribute to blame; an error that is hcl.Diagnostics already
+// keeps its own places, those without one get rng.
+func At(err error, rng hcl.Range) hcl.Diagnostics {
+	if err == nil {
+		return nil
+	}
+	var ds hcl.Diagnostics
+	if errors.As(err, &ds) {
+		out := make(hcl.Diagnostics, 0, len(ds))
+		for _, d := range ds {
+			c := *d
+			if c.Subject == nil {
+				c.Subject = ptr(rng)
+			}
+			out = append(out, &c)
+		}
+		return out
+	}
+	summary := "Operation failed"
+	var s Summarizer
+	if errors.As(err, &s) {
+		summary = s.Summary()
+	}
+	detail := Sentence(err.Error())
+	var pe cty.PathError
+	if errors.As(err, &pe) && len(pe.Path) > 0 {
+		if summary == "Operation failed" {
+			summary = "Invalid value"
+		}
+		detail = Sentence(FormatPath(pe.Path) + ": " + err.Error())
+	}
+	return hcl.Diagnostics{Error(rng, summary, detail)}
+}
+
+// Sentence gives a lower-case Go error text its full stop.
+func Sentence(s string) string {
+	s = strings.TrimSpace(s)
+	if s == "" || strings.ContainsAny(s[len(s)-1:], ".!?\n") {
+		return s
+	}
+	return s + "."
+}
+
+// FormatPath writes a path as users write it: `dead_letter.exchange`,
+// `arguments["x-max-length"]`.
+func FormatPath(p cty.Path) string {
+	var b strings.Builder
+	for _, step := range p {
+		switch s := step.(type) {
+		case cty.GetAttrStep:
+			if b.Len() > 0 {
+				b.WriteByte('.')
+			}
+			b.WriteString(s.Name)
+		case cty.IndexStep:
+			if s.Key.Type() == cty.String && s.Key.IsKnown() && !s.Key.IsNull() {
+				fmt.Fprintf(&b, "[%s]", strconv.Quote(s.Key.AsString()))
+			} else if s.Key.Type() == cty.Number && s.Key.IsKnown() && !s.Key.IsNull() {
+				fmt.Fprintf(&b, "[%s]", s.Key.AsBigFloat().Text('f', -1))
+			} else {
+				b.WriteString("[…]")
+			}
+		}
+	}
+	return b.String()
+}
+
+// Nearest returns the known name that the wrong one was most likely meant to
+// be, or "".
+func Nearest(wrong string, known []string) string {
+	best, bestD := "", 1+len(wrong)/3
+	if bestD < 3 && len(wrong) > 3 {
+		bestD = 3
+	}
+	sorted := append([]string(nil), known...)
+	sort.Strings(sorted)
+	for _, k := range sorted {
+		if strings.EqualFold(k, wrong) {
+			return k
+		}
+		if d := levenshtein.Distance(wrong, k, nil); d < bestD {
+			best, bestD = k, d
+		}
+	}
+	return best
+}
+
+// DidYouMean is Nearest as a sentence with a leading space, or "".
+func DidYouMean(wrong string, known []string) string {
+	if n := Nearest(wrong, known); n != "" {
+		return fmt.Sprintf(" Did you mean %q?", n)
+	}
+	return ""
+}
+
+// Escape makes text from outside (names, a broker's words, a child's output)
+// safe for a terminal: control characters, bidirectional overrides and other
+// unprintable runes become their Go escapes. Newline and tab are escaped too.
+func Escape(s string) string {
+	if !strings.ContainsFunc(s, func(r rune) bool { return !strconv.IsPrint(r) }) {
+		return s
+	}
+	var b strings.Builder
+	for _, r := range s {
+		if strconv.IsPrint(r) {
+			b.WriteRune(r)
+			continue
+		}
+		q := strconv.QuoteRune(r)
+		b.WriteString(q[1 : len(q)-1])
+	}
+	return b.String()
+}
+
+// EscapeText is Escape that keeps newlines and tabs, for texts of several lines.
+func EscapeText(s string) string {
+	lines := strings.Split(s, "\n")
+	for i, l := range lines {
+		cells := strings.Split(l, "\t")
+		for j, c := range cells {
+			cells[j] = Escape(c)
+		}
+		lines[i] = strings.Join(cells, "\t")
+	}
+	return strings.Join(lines, "\n")
+}

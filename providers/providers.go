@@ -1,0 +1,158 @@
+// Package providers is the contract between the engine and what it manages:
+// a Provider reads and changes the live objects behind one broker or launcher
+// block; a Type and its Schemas describe them as data, before any connection.
+//
+// It imports cty and the ground floor only. Providers see cty values: they
+// know neither config nor state.
+package providers
+
+import (
+	"context"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/msgflo/msgflo/config/addr"
+)
+
+// A Provider manages the live objects behind one broker or launcher block.
+// It is safe for concurrent use.
+type Provider interface {
+	// Read returns the live object that each query names, in order. Absent is
+	// null, not an error; what cannot be observed is unknown, and is left out
+	// of comparisons. One query may fail without the others (Result.Err); the
+	// error return means that nothing could be read at all.
+	Read(ctx context.Context, queries []Query) ([]Result, error)
+	// Apply makes one change and returns what it left behind, also when it
+	// fails: null if nothing is there, cty.NilVal if that is not known. An
+	// error that is a *ConnectionError stops the provider's remaining steps.
+	Apply(ctx context.Context, c Change) (cty.Value, error)
+	Close() error
+}
+
+// A Query asks for one object. Its Value is the wanted (or recorded) value;
+// the identity attributes in it name the object.
+type Query struct {
+	Type  string
+	Value cty.Value
+}
+
+// A Result is the answer to one Query.
+type Result struct {
+	Value cty.Value // of the schema's type, wholly null where absent; sensitive attributes that cannot be read are unknown
+	Owner string    // the lineage marked on the live object, "" where unmarked or where marks do not exist
+	Note  string    // why an object may be absent without that being drift ("its queue is auto-delete"), else ""
+	Err   error
+}
+
+// A Change is one step on one object.
+type Change struct {
+	Addr      addr.Instance
+	Type      string
+	Before    cty.Value // null: create
+	After     cty.Value // null: delete
+	AllowLoss bool      // messages or consumers at risk may be lost: consent was given for this address
+	// Collateral are the objects that go with a delete and were shown in the
+	// plan (bindings of a queue): the check at the moment allows these only.
+	Collateral []Object
+	Progress   func(done, total int64) // may be nil
+}
+
+// An Object is a live object that a provider found by itself.
+type Object struct {
+	Addr  addr.Instance // zero where it is not (or not yet) one of ours
+	Type  string
+	Value cty.Value
+	Owner string
+	Decl  hcl.Range // where it is wanted; zero for live ones
+}
+
+// Env is what a provider is opened with.
+type Env struct {
+	Config  cty.Value // of Type.Config's type: the broker block's values, secrets included
+	Lineage string    // of the state; written as ownership mark
+	Marks   bool      // whether ownership marks are written
+	Dir     string    // the configuration's directory, for relative paths and launched processes
+}
+
+// A Type is a kind of provider: data, known before any connection is made.
+type Type struct {
+	Name      string   // rabbitmq, mqtt, fake
+	Schemes   []string // URL schemes that pick this type: amqp, amqps
+	Config    Schema
+	Resources map[string]*Schema
+	Data      map[string]*Schema // data sources by block type; Query.Type is "data." + that
+	// Open is lazy: it connects at first use, per vhost; a vhost that is not
+	// there yet reads as "everything absent".
+	Open func(ctx context.Context, env Env) (Provider, error)
+	// Lint reports what only several objects together can get wrong. Want are
+	// the desired objects of one broker, live what was read. May be nil.
+	Lint func(want, live []Object) hcl.Diagnostics
+	// Defaults fills what the broker block implies for an object before it is
+	// compared: the default vhost from the broker's URL. May be nil. It is pure.
+	Defaults func(config cty.Value, typ string, attrs map[string]cty.Value)
+}
+
+// Depth says what would be lost with an object.
+type Depth struct {
+	Ready, Unacked int64 // messages
+	Consumers      int64
+	Unknown        bool // the broker could not say; counts as "at risk"
+	// Inside counts unmanaged objects within it (a vhost's queues), Collateral
+	// names what goes with it (a queue's bindings, live, also unmanaged ones).
+	Collateral []Object
+}
+
+// Messages is the number of messages at risk.
+func (d Depth) Messages() int64 { return d.Ready + d.Unacked }
+
+// The rest of what a provider may be able to do, found by type assertion.
+type (
+	// A Lister finds every object of a broker, for import and -unmanaged.
+	// Match is a glob over names, "" for all; vhost "" means all.
+	Lister interface {
+		List(ctx context.Context, vhost, match string) ([]Object, error)
+	}
+	// A Meter counts what a step puts at risk. It is asked only about objects
+	// that the plan would delete or replace.
+	Meter interface {
+		Depth(ctx context.Context, queries []Query) ([]Depth, error)
+	}
+	// A Migrator replaces a queue without losing a message.
+	Migrator interface {
+		Migrate(ctx context.Context, c Change, resume []byte, record func([]byte) error) error
+	}
+	// A Normalizer compares values: two are equal if their normal forms are.
+	// Without one, values are compared as they are.
+	Normalizer interface {
+		Normalize(typ string, v cty.Value) cty.Value
+	}
+	// A Pinger checks that the other side answers, for `init`.
+	Pinger interface {
+		Ping(ctx context.Context) (string, error) // a line for people: "RabbitMQ 3.10.8 at localhost:5672"
+	}
+	// A Warner has something to say about how it had to work (no management
+	// API: passive declares only). Asked after Read.
+	Warner interface {
+		Warnings() hcl.Diagnostics
+	}
+)
+
+// A ConnectionError says that the other side cannot be reached or does not
+// answer sensibly: one event that ends all work with that provider.
+type ConnectionError struct {
+	Headline string // fixed text: "Broker unreachable", "Login refused"
+	Detail   string // what, why, what to do; no secret
+	Err      error
+}
+
+func (e *ConnectionError) Error() string   { return e.Detail }
+func (e *ConnectionError) Unwrap() error   { return e.Err }
+func (e *ConnectionError) Summary() string { return e.Headline }
+
+// A RefusedError says that a change was not made because it would have lost
+// messages or dragged unmanaged objects along.
+type RefusedError struct{ Detail string }
+
+func (e *RefusedError) Error() string   { return e.Detail }
+func (e *RefusedError) Summary() string { return "Refused: messages or unmanaged objects at risk" }
