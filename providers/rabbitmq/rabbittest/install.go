@@ -1,0 +1,44 @@
+package rabbittest
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// ErrNotInstalled says that this machine has no RabbitMQ.
+var ErrNotInstalled = errors.New("rabbitmq-server is not installed, and this needs a real broker: run `make test`, which installs it on Debian and Ubuntu, or `apt-get install rabbitmq-server`")
+
+// An installation is what findInstallation found: paths of programs.
+type installation struct{ server, epmd string }
+
+func findInstallation() (installation, error) {
+	server, err := lookup("rabbitmq-server", "/usr/lib/rabbitmq/bin", "/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
+	if err != nil {
+		return installation{}, ErrNotInstalled
+	}
+	// Debian's command is a wrapper that changes to the user rabbitmq and to
+	// the system's data folder; the script itself lies beside it.
+	if real, err := filepath.EvalSymlinks(server); err == nil && filepath.Base(real) == "rabbitmq-script-wrapper" {
+		server = filepath.Join(filepath.Dir(real), "rabbitmq-server")
+	}
+	epmd, err := lookup("epmd", "/usr/lib/erlang/bin", "/usr/local/lib/erlang/bin")
+	if err != nil {
+		return installation{}, fmt.Errorf("rabbitmq-server is installed, but Erlang's epmd is not: %w", err)
+	}
+	return installation{server: server, epmd: epmd}, nil
+}
+
+// lookup finds a program in PATH or in the folders where packages put it:
+// an ordinary user's PATH lacks the sbin folders.
+func lookup(name string, dirs ...string) (string, error) {
+	for _, d := range dirs {
+		p := filepath.Join(d, name)
+		if st, err := os.Stat(p); err == nil && st.Mode()&0o111 != 0 && !st.IsDir() {
+			return p, nil
+		}
+	}
+	return exec.LookPath(name)
+}

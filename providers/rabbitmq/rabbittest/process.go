@@ -1,0 +1,86 @@
+package rabbittest
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"syscall"
+	"time"
+)
+
+// A process is a child in a process group of its own, so that a Ctrl-C on the
+// terminal reaches us first, and that dies with us.
+type process struct {
+	pid  int
+	done chan struct{} // closed once it has ended and is reaped
+}
+
+// startProcess starts a program with its output in a file. One goroutine keeps
+// the thread that forked for the child's whole life: the kernel ties "die with
+// your parent" to that thread.
+func startProcess(logFile string, env []string, name string, args ...string) (*process, error) {
+	out, err := os.OpenFile(logFile, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	defer out.Close()
+	cmd := exec.Command(name, args...)
+	cmd.Dir = filepath.Dir(logFile)
+	cmd.Env = env
+	cmd.Stdout, cmd.Stderr = out, out
+	cmd.SysProcAttr = childAttributes()
+	p := &process{done: make(chan struct{})}
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			cmd.Wait() // how it ended tells the log
+			close(p.done)
+		}
+		runtime.UnlockOSThread()
+	}()
+	if err := <-started; err != nil {
+		return nil, fmt.Errorf("starting %s: %w", filepath.Base(name), err)
+	}
+	p.pid = cmd.Process.Pid
+	return p, nil
+}
+
+// kill ends the process's group and waits for the process. A nil process is
+// one that is not running.
+func (p *process) kill() {
+	if p == nil {
+		return
+	}
+	p.signal(syscall.SIGKILL)
+	<-p.done
+}
+
+// terminate asks the process to end, then kills it; it tells whether asking
+// was enough.
+func (p *process) terminate(patience time.Duration) bool {
+	syscall.Kill(p.pid, syscall.SIGTERM)
+	t := time.NewTimer(patience)
+	defer t.Stop()
+	select {
+	case <-p.done:
+		return true
+	case <-t.C:
+		p.kill()
+		return false
+	}
+}
+
+// signal goes to the group, but only while the process is not reaped: later
+// its pid may be another's.
+func (p *process) signal(s syscall.Signal) {
+	select {
+	case <-p.done:
+	default:
+		syscall.Kill(-p.pid, s)
+	}
+}
