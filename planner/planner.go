@@ -58,6 +58,15 @@ type Live struct {
 	// HashEqual says of a write-only attribute, by path, whether its wanted value still
 	// has the recorded hash; absent: no hash recorded. Filled by refresh.
 	HashEqual map[string]bool
+	// Next is what was read at the wanted identity where that is another than the
+	// recorded one (a name or the provider changed at this address). The fields above then
+	// tell of the recorded object, which is to be deleted, and Next of the one to be created:
+	// null where the new name is free. Nil where both identities are one, or only one exists.
+	//
+	// Live has an entry for every wanted address and for every recorded one, as
+	// recorded: what moves is found under its old address, too, and HashEqual of what
+	// moved is with the wanted (new) address.
+	Next *Live
 }
 
 // Missing is what Plan still needs before its answer is final. The caller

@@ -25,7 +25,9 @@ type Provider interface {
 	Read(ctx context.Context, queries []Query) ([]Result, error)
 	// Apply makes one change and returns what it left behind, also when it
 	// fails: null if nothing is there, cty.NilVal if that is not known. An
-	// error that is a *ConnectionError stops the provider's remaining steps.
+	// error that is a *ConnectionError stops the provider's remaining steps. A
+	// create that is refused because something else has the name leaves null: of
+	// this change nothing is there. Deleting what is absent succeeds.
 	Apply(ctx context.Context, c Change) (cty.Value, error)
 	Close() error
 }
@@ -60,11 +62,12 @@ type Change struct {
 
 // An Object is a live object that a provider found by itself.
 type Object struct {
-	Addr  addr.Instance // zero where it is not (or not yet) one of ours
-	Type  string
-	Value cty.Value
-	Owner string
-	Decl  hcl.Range // where it is wanted; zero for live ones
+	Provider addr.Provider // where it is; zero where only one provider is in question
+	Addr     addr.Instance // zero where it is not (or not yet) one of ours
+	Type     string
+	Value    cty.Value
+	Owner    string
+	Decl     hcl.Range // where it is wanted; zero for live ones
 }
 
 // Env is what a provider is opened with.

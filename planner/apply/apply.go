@@ -18,6 +18,7 @@ import (
 type Deps struct {
 	Open  func(addr.Provider) (providers.Provider, error) // opened once by the caller, who closes it
 	Types map[addr.Provider]*providers.Type
+	Decl  map[addr.Provider]hcl.Range // broker blocks, where a lost connection is reported; may be nil
 	// Secrets gives the full wanted value of an object, its secret holes
 	// filled; asked only for steps that have such holes.
 	Secrets     func(addr.Instance) (cty.Value, error)
@@ -37,6 +38,10 @@ type Result struct {
 	Outcomes              []state.Outcome // in the order recorded
 	Done, Failed, Skipped int
 	Interrupted           bool
+	// Unknown are objects whose creation has an outcome that nobody could tell (a
+	// connection lost, a stop in the middle). While there are any the caller keeps
+	// the intent (no Store.End), so that the next run recognises them as ours.
+	Unknown []addr.Instance
 }
 
 // Run carries out p. Diagnostics point at each failed step's declaration.
