@@ -122,6 +122,14 @@ func split(s string) ([]step, error) {
 	if len(s) > maxLength {
 		return nil, &ParseError{s[:40] + "…", "it is too long"}
 	}
+	if steps, ok := splitPlain(s); ok {
+		return steps, nil
+	}
+	return scan(s)
+}
+
+// scan splits an address with HCL's own scanner.
+func scan(s string) ([]step, error) {
 	tr, diags := hclsyntax.ParseTraversalAbs([]byte(s), "", hcl.InitialPos)
 	if diags.HasErrors() {
 		return nil, &ParseError{s, "an address is TYPE.NAME, as in queue.jobs or queue.jobs[\"eu\"]"}
