@@ -1,20 +1,45 @@
 package rabbittest
 
 import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 )
 
-func TestMain(m *testing.M) { Main(m) }
+// crashEnv makes this test binary a program that starts a broker and is killed.
+const crashEnv = "MSGFLO_RABBITTEST_CRASH"
 
-func TestSharedBrokerServesAVhost(t *testing.T) {
-	b := Shared(t)
-	if Shared(t) != b {
-		t.Fatal("two brokers in one test binary")
+func TestMain(m *testing.M) {
+	if dir := os.Getenv(crashEnv); dir != "" {
+		startAndWaitToBeKilled(dir)
 	}
-	vhost := Vhost(t, b)
-	conn, err := amqp.Dial(b.VhostURL(vhost))
+	Main(m)
+}
+
+func startAndWaitToBeKilled(dir string) {
+	b, err := Start(Options{Dir: dir, Plugins: []string{}})
+	if err != nil {
+		panic(err)
+	}
+	pids := strconv.Itoa(b.node.pid) + " " + strconv.Itoa(b.epmd.pid)
+	os.WriteFile(filepath.Join(dir, "pids"), []byte(pids), 0o600)
+	syscall.Kill(os.Getpid(), syscall.SIGKILL)
+}
+
+func declare(t *testing.T, url, queue string, passive bool) error {
+	t.Helper()
+	conn, err := amqp.Dial(url)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -23,7 +48,162 @@ func TestSharedBrokerServesAVhost(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ch.QueueDeclare("q", true, false, false, false, nil); err != nil {
+	f := ch.QueueDeclare
+	if passive {
+		f = ch.QueueDeclarePassive
+	}
+	_, err = f(queue, true, false, false, false, nil)
+	return err
+}
+
+func TestSharedBrokerServesAVhost(t *testing.T) {
+	b := Shared(t)
+	if Shared(t) != b {
+		t.Fatal("two brokers in one test binary")
+	}
+	if err := declare(t, b.VhostURL(Vhost(t, b)), "q", false); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestVhostIsRemoved(t *testing.T) {
+	b := Shared(t)
+	var name string
+	t.Run("a name / of 100% #hard", func(t *testing.T) { name = Vhost(t, b) })
+	err := b.call(context.Background(), http.MethodGet, "/api/vhosts/"+name, "")
+	if err == nil || !strings.Contains(err.Error(), "404") {
+		t.Fatalf("the vhost is still there: %v", err)
+	}
+}
+
+func TestAttachUsesWhatIsPublished(t *testing.T) {
+	b := Shared(t)
+	dir, err := b.Publish()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := Attach(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := declare(t, a.VhostURL(Vhost(t, a)), "q", false); err != nil {
+		t.Fatal(err)
+	}
+	if err := a.Restart(); err == nil {
+		t.Error("a broker that another process holds was restarted")
+	}
+	if err := a.Stop(); err != nil {
+		t.Error(err)
+	}
+	if err := b.checkAMQP(); err != nil {
+		t.Errorf("stopping an attached broker stopped it: %v", err)
+	}
+}
+
+// A durable queue must outlive a crash, the folder that was given must outlive
+// Stop, and nothing else may: no process, no listener.
+func TestOwnBrokerLifecycle(t *testing.T) {
+	b, err := Start(Options{Dir: t.TempDir()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.Stop()
+	if err := declare(t, b.AMQPURL+"/", "q", false); err != nil {
+		t.Fatal(err)
+	}
+	b.Kill()
+	if err := b.checkAMQP(); err == nil {
+		t.Error("a killed broker answers")
+	}
+	if err := b.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	if err := declare(t, b.AMQPURL+"/", "q", true); err != nil {
+		t.Errorf("after Kill and Restart: %v", err)
+	}
+	node, epmd := b.node, b.epmd
+	if err := b.Stop(); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range []*process{node, epmd} {
+		if err := syscall.Kill(p.pid, 0); !errors.Is(err, syscall.ESRCH) {
+			t.Errorf("process %d is still there: %v", p.pid, err)
+		}
+	}
+	if _, err := os.Stat(b.Dir); err != nil {
+		t.Errorf("the caller's folder is gone: %v", err)
+	}
+	for _, port := range []int{b.ports.AMQP, b.ports.Management, b.ports.EPMD, b.ports.Dist} {
+		l, err := net.Listen("tcp4", "127.0.0.1:"+strconv.Itoa(port))
+		if err != nil {
+			t.Errorf("port %d is still taken: %v", port, err)
+			continue
+		}
+		l.Close()
+	}
+}
+
+// A test binary that is killed (a timeout, the out-of-memory killer) must not
+// leave a broker running.
+func TestProcessesDieWithTheirParent(t *testing.T) {
+	dir := t.TempDir()
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), crashEnv+"="+dir)
+	if out, err := cmd.CombinedOutput(); err == nil || !strings.Contains(err.Error(), "killed") {
+		t.Fatalf("the child was not killed: %v\n%s", err, out)
+	}
+	pids, err := os.ReadFile(filepath.Join(dir, "pids"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	deadline := time.Now().Add(30 * time.Second)
+	for _, s := range strings.Fields(string(pids)) {
+		pid, err := strconv.Atoi(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for alive(pid) {
+			if time.Now().After(deadline) {
+				t.Fatalf("process %d outlived its parent", pid)
+			}
+			time.Sleep(10 * time.Millisecond) // polling: an orphan's end sends no event to us
+		}
+	}
+}
+
+// alive tells a running process from one that is dead but not yet reaped by
+// whoever adopted it.
+func alive(pid int) bool {
+	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
+	if err != nil {
+		return false
+	}
+	_, after, _ := strings.Cut(string(stat), ") ")
+	return !strings.HasPrefix(after, "Z") && !strings.HasPrefix(after, "X")
+}
+
+func TestTakenPortIsNamed(t *testing.T) {
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	port := l.Addr().(*net.TCPAddr).Port
+	_, err = Start(Options{AMQPPort: port})
+	if err == nil || !strings.Contains(err.Error(), strconv.Itoa(port)) || !strings.Contains(err.Error(), "taken") {
+		t.Fatalf("got %v", err)
+	}
+}
+
+func TestFailedStartShowsTheLogAndCleansUp(t *testing.T) {
+	tmp := t.TempDir()
+	t.Setenv("TMPDIR", tmp)
+	_, err := Start(Options{Config: "no_such_setting = 1\n"})
+	if err == nil || !strings.Contains(err.Error(), "no_such_setting") {
+		t.Fatalf("got %v", err)
+	}
+	left, err := os.ReadDir(tmp)
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v %v", left, err)
 	}
 }

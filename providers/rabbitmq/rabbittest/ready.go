@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -76,18 +75,18 @@ func (b *Broker) call(ctx context.Context, method, path, body string) error {
 }
 
 // logTail is the end of what the node wrote, for an error that has to be
-// understood from a CI log.
+// understood from a CI log. It is long because the cause comes first, and
+// Erlang's crash reports follow.
 func (b *Broker) logTail() string {
-	const lines = 40
-	files, _ := filepath.Glob(b.path("log", "*.log"))
+	const lines = 120
 	var all []string
-	for _, f := range append([]string{b.path("epmd.log"), b.path("console.log")}, files...) {
-		data, err := os.ReadFile(f)
+	for _, f := range []string{"epmd.log", "console.log"} {
+		data, err := os.ReadFile(b.path(f))
 		if err != nil {
 			continue
 		}
-		text := strings.Split(strings.TrimRight(string(data), "\n"), "\n")
+		text := strings.Split(strings.TrimSpace(string(data)), "\n")
 		all = append(all, text[max(0, len(text)-lines):]...)
 	}
-	return strings.Join(all, "\n")
+	return strings.TrimSpace(strings.Join(all, "\n"))
 }

@@ -94,8 +94,8 @@ func Own(t testing.TB, o Options) *Broker {
 // for User, and deletes it when the test ends.
 func Vhost(t testing.TB, b *Broker) string {
 	t.Helper()
-	name := strings.NewReplacer("/", "-", " ", "_", "#", "-").Replace(t.Name())
-	name = name[:min(len(name), 100)] + "-" + rand.Text()[:8]
+	name := url.PathEscape(strings.NewReplacer("/", "-", "%", "-").Replace(t.Name()))
+	name = strings.ReplaceAll(name[:min(len(name), 100)], "%", "-") + "-" + rand.Text()[:8]
 	ctx := context.Background()
 	path := "/api/vhosts/" + url.PathEscape(name)
 	err := errors.Join(
