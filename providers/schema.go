@@ -22,6 +22,13 @@ type Schema struct {
 	// accept shorter forms. Both nil: the name alone.
 	ID      func(v cty.Value) string
 	MatchID func(v cty.Value, id string) bool
+	// Meterable says that deleting such an object may lose messages or drag
+	// unmanaged objects along: the plan asks the provider's Meter first.
+	Meterable bool
+	// Swap says that one update may lead from one identity to another: the
+	// provider makes After and only then removes Before (a binding: bound anew
+	// before it is unbound). Without it a change of identity is a delete and a create.
+	Swap bool
 }
 
 // A Relation is how an object stands to one that it refers to.
