@@ -102,6 +102,9 @@ type Recorded struct {
 	After  []addr.Instance `json:"after,omitempty"`
 	Owned  bool            `json:"owned"`          // false: adopted
 	Keep   bool            `json:"keep,omitempty"` // adopt = "keep" at the declaration
+	// Hashes are those that state has of write-only attributes; they stay where
+	// the step does not fill that path anew.
+	Hashes map[string]string `json:"hashes,omitempty"`
 }
 
 // A Hole is a part of After that is filled when the step runs: from another
@@ -165,6 +168,7 @@ type Plan struct {
 	Unchanged     int                        `json:"unchanged"` // objects that are as they should be
 	Outputs       map[string]Output          `json:"outputs,omitempty"`
 	Sources       map[string]string          `json:"sources,omitempty"`          // configuration files by path relative to Dir, sensitive literals cut out
+	Cut           []string                   `json:"cut,omitempty"`              // sources whose secret literals were cut out: `apply FILE` reads them again
 	Variables     map[string]json.RawMessage `json:"variables,omitempty"`        // values that are not sensitive
 	SecretVars    []string                   `json:"secret_variables,omitempty"` // must be given again at apply
 	Dir           string                     `json:"dir,omitempty"`              // the configuration's directory as given
