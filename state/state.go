@@ -1,10 +1,12 @@
 // Package state is what a run remembers: which objects are ours, what they
 // were when last seen, and how they relate. It knows no provider, so that
-// listing state works with every broker down. It imports addr and the
-// standard library; its stores live below it.
+// listing state works with every broker down. It imports addr, diag and journal,
+// the floor below, and no provider, planner or store; the stores live in
+// folders below it and import it.
 package state
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -13,6 +15,7 @@ import (
 	"time"
 
 	"github.com/msgflo/msgflo/config/addr"
+	"github.com/msgflo/msgflo/config/diag"
 )
 
 // FormatVersion is the version of the state document that this program writes.
@@ -25,7 +28,11 @@ type Snapshot struct {
 	Lineage       string            `json:"lineage"` // made once, at the first write
 	Serial        uint64            `json:"serial"`  // grows by one with every write that changes something
 	Objects       []Object          `json:"objects"` // in address order
-	Outputs       map[string]Output `json:"outputs,omitempty"`
+	// Pending are objects whose creation was begun while nobody could tell how it
+	// ended: what each was to be. The next refresh looks: one that is there just
+	// so is ours and joins Objects, any other is forgotten. An address may be in both.
+	Pending []Object          `json:"pending,omitempty"`
+	Outputs map[string]Output `json:"outputs,omitempty"`
 	Intent        json.RawMessage   `json:"intent,omitempty"` // remote stores only: what an unfinished run meant to do
 	Checks        json.RawMessage   `json:"checks,omitempty"`
 }
@@ -79,6 +86,9 @@ type Intent struct {
 	Lineage string          `json:"lineage"`
 	Serial  uint64          `json:"serial"` // of the state that the run began with
 	Plan    json.RawMessage `json:"plan"`
+	// Continues names earlier runs that did not end either and whose outcomes
+	// may not be in the state yet. Stores fill it; callers leave it alone.
+	Continues []string `json:"continues,omitempty"`
 }
 
 // An Outcome is what a step left behind, as the journal records it.
@@ -87,6 +97,8 @@ type Outcome struct {
 	Addr   addr.Instance  `json:"addr"`
 	Object *Object        `json:"object,omitempty"` // nil: nothing is there any more (or it was forgotten)
 	Prev   *addr.Instance `json:"prev,omitempty"`   // the address it had before
+	// Pending: the outcome is unknown; Object is what was to be made (Snapshot.Pending).
+	Pending bool `json:"pending,omitempty"`
 }
 
 // A Store keeps a snapshot somewhere. Its methods never read a broken, empty
@@ -103,7 +115,8 @@ type Store interface {
 	Lock(ctx context.Context, info LockInfo, timeout time.Duration) (Unlocker, error)
 	// ForceUnlock frees the lock with that ID, whoever holds it.
 	ForceUnlock(ctx context.Context, id string) error
-	// Begin stores the intent, durably, and opens the run's journal.
+	// Begin stores the intent, durably, and opens the run's journal. Where an
+	// earlier run is unfinished, its outcomes stay until End.
 	Begin(ctx context.Context, in Intent) (Recorder, error)
 	// Unfinished returns the intent of a run that did not end and the outcomes
 	// it recorded, or nil. Outcomes are not yet folded into the snapshot.
@@ -148,9 +161,27 @@ type LockedError struct{ Holder LockInfo }
 
 func (e *LockedError) Error() string {
 	h := e.Holder
-	return fmt.Sprintf("another run holds the lock of this state: %s by %s (pid %d) since %s, lock id %s; wait for it to end, "+
+	if h.ID == "" {
+		return "another run holds the lock of this state and does not say who it is; wait for it to end, or give -lock-timeout=1m to wait longer"
+	}
+	return fmt.Sprintf("another run holds the lock of this state: %s, lock id %s; wait for it to end, "+
 		"give -lock-timeout=1m to wait longer, or, if that run is dead on another machine, run `msgflo force-unlock %s`",
-		h.Operation, h.Who, h.PID, h.Created.UTC().Format(time.RFC3339), h.ID, h.ID)
+		h, diag.Escape(h.ID), diag.Escape(h.ID))
+}
+
+// String names the holder for people: what, by whom, which process, since when.
+func (i LockInfo) String() string {
+	s := cmp.Or(i.Operation, "a run")
+	if i.Who != "" {
+		s += " by " + i.Who
+	}
+	if i.PID != 0 {
+		s += fmt.Sprintf(" (pid %d)", i.PID)
+	}
+	if !i.Created.IsZero() {
+		s += " since " + i.Created.UTC().Format(time.RFC3339)
+	}
+	return diag.Escape(s)
 }
 
 // Summary is the error's headline.
