@@ -1,0 +1,87 @@
+package ui
+
+import (
+	"io"
+	"strings"
+
+	"github.com/msgflo/msgflo/cmd/msgflo/internal/ui/change"
+	"github.com/msgflo/msgflo/cmd/msgflo/internal/ui/value"
+	"github.com/msgflo/msgflo/config/diag"
+	"github.com/msgflo/msgflo/state"
+)
+
+// ShowState writes a state for people: a block an object, as it might be
+// declared, secrets masked, then the outputs.
+func ShowState(w io.Writer, s *state.Snapshot, schemas change.Schemas, color bool) error {
+	p := newPrinter(w, color)
+	if s == nil || len(s.Objects) == 0 && len(s.Outputs) == 0 {
+		p.line("The state is empty: nothing has been applied yet.")
+		p.flush()
+		return p.err
+	}
+	for i := range s.Objects {
+		if i > 0 {
+			p.line()
+		}
+		p.object(&s.Objects[i], schemas)
+	}
+	if len(s.Outputs) > 0 {
+		p.line()
+		p.line(p.pal.with(p.pal.bold, "Outputs:"))
+		p.line()
+		p.text(OutputsText(s.Outputs))
+	}
+	p.flush()
+	return p.err
+}
+
+// ShowObjects writes some objects of a state: `state show`.
+func ShowObjects(w io.Writer, objects []state.Object, schemas change.Schemas, color bool) error {
+	p := newPrinter(w, color)
+	for i := range objects {
+		if i > 0 {
+			p.line()
+		}
+		p.object(&objects[i], schemas)
+	}
+	p.flush()
+	return p.err
+}
+
+// ListState writes the addresses of objects, one a line: `state list`.
+func ListState(w io.Writer, objects []state.Object) error {
+	p := newPrinter(w, false)
+	for i := range objects {
+		p.line(diag.Escape(objects[i].Addr.String()))
+	}
+	p.flush()
+	return p.err
+}
+
+func (p *printer) object(o *state.Object, schemas change.Schemas) {
+	s := schemas.For(o.Provider, o.Addr.Type)
+	v, _ := value.Mask(value.Decode(o.Attrs, s), value.SecretPaths(o.Sensitive, s)).(map[string]any)
+	for path := range o.Hashes {
+		// Only a hash of it is kept: that there is a secret may be said.
+		if m, ok := value.Put(v, path, value.Secret{}).(map[string]any); ok {
+			v = m
+		}
+	}
+	about := diag.Escape(o.Addr.String()) + " on " + diag.Escape(o.Provider.String())
+	if !o.Owned {
+		about += ", adopted"
+	}
+	p.line(p.pal.with(p.pal.faint, "# "+about))
+	p.line(p.pal.with(p.pal.bold, diag.Escape(o.Addr.Type)+" "+value.Quote(label(o))+" {"))
+	for _, l := range value.Object(v, s, value.Assign) {
+		p.line(strings.Repeat("  ", l.Depth+1), l.Key, l.Text)
+	}
+	p.line("}")
+}
+
+func label(o *state.Object) string {
+	if o.Addr.Name == "" {
+		return o.Addr.Owner
+	}
+	return o.Addr.Name
+}
