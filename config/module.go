@@ -107,6 +107,7 @@ type Broker struct {
 type Call struct {
 	Name           string
 	Source         string // as written; a local path
+	SourceRange    hcl.Range
 	Module         *Module
 	Count, ForEach hcl.Expression
 	Args           map[string]*hcl.Attribute // by variable name
