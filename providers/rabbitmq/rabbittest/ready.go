@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"strings"
@@ -46,17 +47,31 @@ func (b *Broker) checkManagement(ctx context.Context) error {
 	if b.ManagementURL == "" {
 		return nil
 	}
-	return b.call(ctx, http.MethodGet, "/api/overview", "")
+	if err := b.call(ctx, http.MethodGet, "/api/overview", ""); err != nil {
+		return err
+	}
+	// What a node tells of itself comes with its first statistics, after the
+	// API is up: a test that asks for plugins at once would find none.
+	nodes, err := b.fetch(ctx, http.MethodGet, "/api/nodes?columns=enabled_plugins", "")
+	if err == nil && !strings.Contains(nodes, "management") {
+		err = errors.New("the node has not told its plugins yet")
+	}
+	return err
 }
 
-// call makes one request to the management API with a JSON body; any answer
-// that is not 2xx is an error.
 func (b *Broker) call(ctx context.Context, method, path, body string) error {
+	_, err := b.fetch(ctx, method, path, body)
+	return err
+}
+
+// fetch makes one request to the management API with a JSON body; any answer
+// that is not 2xx is an error.
+func (b *Broker) fetch(ctx context.Context, method, path, body string) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, method, b.ManagementURL+path, strings.NewReader(body))
 	if err != nil {
-		return err
+		return "", err
 	}
 	req.SetBasicAuth(User, Password)
 	req.Header.Set("Content-Type", "application/json")
@@ -65,13 +80,14 @@ func (b *Broker) call(ctx context.Context, method, path, body string) error {
 	req.Close = true
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode >= 300 {
-		return fmt.Errorf("%s %s: %s", method, path, resp.Status)
+		return "", fmt.Errorf("%s %s: %s", method, path, resp.Status)
 	}
-	return nil
+	answer, err := io.ReadAll(resp.Body)
+	return string(answer), err
 }
 
 // logTail is the end of what the node wrote, for an error that has to be
