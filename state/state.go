@@ -23,18 +23,18 @@ const FormatVersion = 1
 
 // A Snapshot is the state document.
 type Snapshot struct {
-	Version       int               `json:"version"`
-	MsgfloVersion string            `json:"msgflo_version"`
-	Lineage       string            `json:"lineage"` // made once, at the first write
-	Serial        uint64            `json:"serial"`  // grows by one with every write that changes something
-	Objects       []Object          `json:"objects"` // in address order
+	Version       int      `json:"version"`
+	MsgfloVersion string   `json:"msgflo_version"`
+	Lineage       string   `json:"lineage"` // made once, at the first write
+	Serial        uint64   `json:"serial"`  // grows by one with every write that changes something
+	Objects       []Object `json:"objects"` // in address order
 	// Pending are objects whose creation was begun while nobody could tell how it
 	// ended: what each was to be. The next refresh looks: one that is there just
 	// so is ours and joins Objects, any other is forgotten. An address may be in both.
 	Pending []Object          `json:"pending,omitempty"`
 	Outputs map[string]Output `json:"outputs,omitempty"`
-	Intent        json.RawMessage   `json:"intent,omitempty"` // remote stores only: what an unfinished run meant to do
-	Checks        json.RawMessage   `json:"checks,omitempty"`
+	Intent  json.RawMessage   `json:"intent,omitempty"` // remote stores only: what an unfinished run meant to do
+	Checks  json.RawMessage   `json:"checks,omitempty"`
 }
 
 // An Object is what is remembered of one object. No secret is ever in it.

@@ -1,0 +1,226 @@
+package apply
+
+import (
+	"encoding/json"
+	"maps"
+
+	"github.com/msgflo/msgflo/config/addr"
+	"github.com/msgflo/msgflo/planner/plan"
+	"github.com/msgflo/msgflo/planner/recorded"
+	"github.com/msgflo/msgflo/state"
+)
+
+// Fold brings outcomes, in the order recorded, into a copy of the snapshot.
+// Folding what was folded before changes nothing. It takes time in proportion
+// to the snapshot, once, however many outcomes there are.
+func Fold(snapshot *state.Snapshot, outcomes []state.Outcome) *state.Snapshot {
+	next := *snapshot
+	next.Outputs = maps.Clone(snapshot.Outputs)
+	f := newFolder(snapshot)
+	for i := range outcomes {
+		f.add(&outcomes[i])
+	}
+	next.Objects, next.Pending = f.objects(), f.pendings()
+	return &next
+}
+
+// A folder is a snapshot by address. Objects are shared with the snapshot it
+// was made from, and replaced, never changed.
+type folder struct {
+	at      map[addr.Instance]*state.Object
+	pending map[addr.Instance]*state.Object
+	fresh   map[addr.Instance]bool          // set by an outcome
+	moved   map[addr.Instance]addr.Instance // from, to
+	gone    map[addr.Instance]bool
+}
+
+func newFolder(s *state.Snapshot) *folder {
+	f := &folder{
+		at: make(map[addr.Instance]*state.Object, len(s.Objects)), pending: map[addr.Instance]*state.Object{},
+		fresh: map[addr.Instance]bool{}, moved: map[addr.Instance]addr.Instance{}, gone: map[addr.Instance]bool{},
+	}
+	for i := range s.Objects {
+		f.at[s.Objects[i].Addr] = &s.Objects[i]
+	}
+	for i := range s.Pending {
+		f.pending[s.Pending[i].Addr] = &s.Pending[i]
+	}
+	return f
+}
+
+func (f *folder) add(o *state.Outcome) {
+	if o.Pending {
+		f.pending[o.Addr] = o.Object
+		return
+	}
+	delete(f.pending, o.Addr)
+	// Another object may have moved to the old address in the meantime.
+	if p := o.Prev; p != nil && *p != o.Addr && !f.fresh[*p] {
+		f.drop(*p)
+		f.moved[*p] = o.Addr
+	}
+	if o.Object == nil {
+		f.drop(o.Addr)
+		return
+	}
+	c := *o.Object
+	c.Addr = o.Addr
+	f.at[o.Addr] = &c
+	f.fresh[o.Addr] = true
+	delete(f.gone, o.Addr)
+}
+
+func (f *folder) drop(a addr.Instance) {
+	delete(f.at, a)
+	delete(f.fresh, a)
+	f.gone[a] = true
+}
+
+// objects are the folded ones in address order. Relations follow an object that
+// moved and forget one that is gone.
+func (f *folder) objects() []state.Object {
+	s := state.Snapshot{Objects: make([]state.Object, 0, len(f.at))}
+	for _, o := range f.at {
+		c := *o
+		c.Within, c.After = f.relink(c.Within), f.relink(c.After)
+		s.Objects = append(s.Objects, c)
+	}
+	s.Sort()
+	return s.Objects
+}
+
+func (f *folder) pendings() []state.Object {
+	if len(f.pending) == 0 {
+		return nil
+	}
+	s := state.Snapshot{}
+	for _, o := range f.pending {
+		s.Objects = append(s.Objects, *o)
+	}
+	s.Sort()
+	return s.Objects
+}
+
+// relink returns the same list where nothing changes, and never edits it.
+func (f *folder) relink(as []addr.Instance) []addr.Instance {
+	changed := false
+	for _, a := range as {
+		changed = changed || f.gone[a]
+	}
+	if !changed {
+		return as
+	}
+	var out []addr.Instance
+	for _, a := range as {
+		if !f.gone[a] {
+			out = append(out, a)
+		} else if to, ok := f.moved[a]; ok && f.at[to] != nil {
+			out = append(out, to)
+		}
+	}
+	return out
+}
+
+// Recover is what a new run makes of one that did not end: the snapshot with
+// the recorded outcomes, and Pending in it every object that the run may have
+// created without recording it. The second answer names those addresses.
+func Recover(prior *state.Snapshot, intent *plan.Plan, outcomes []state.Outcome) (*state.Snapshot, map[addr.Instance]bool) {
+	next := Fold(prior, outcomes)
+	may := map[addr.Instance]bool{}
+	for i := range next.Pending {
+		may[next.Pending[i].Addr] = true
+	}
+	run := journaled(intent, outcomes)
+	for i := range intent.Steps {
+		st := &intent.Steps[i]
+		makes := st.Action == plan.Create || st.Action == plan.Update && leadsElsewhere(st)
+		if !makes || run.ended[st.ID] || may[st.Addr] || !run.begun(st) {
+			continue
+		}
+		attrs, ok := filled(st, run.made)
+		if !ok {
+			continue
+		}
+		next.Pending = append(next.Pending, pendingObject(st, attrs))
+		may[st.Addr] = true
+	}
+	return next, may
+}
+
+// A journal is what the recorded outcomes say of an intent's steps.
+type journal struct {
+	ended map[plan.StepID]bool
+	made  map[addr.Instance]json.RawMessage
+}
+
+func journaled(intent *plan.Plan, outcomes []state.Outcome) journal {
+	j := journal{ended: make(map[plan.StepID]bool, len(outcomes)), made: make(map[addr.Instance]json.RawMessage, len(outcomes))}
+	removed := map[addr.Instance]bool{}
+	for i := range outcomes {
+		switch o := &outcomes[i]; {
+		case o.Pending:
+		case o.Object == nil:
+			removed[o.Addr] = true
+		default:
+			j.made[o.Addr] = o.Object.Attrs
+		}
+	}
+	for i := range intent.Steps {
+		st := &intent.Steps[i]
+		if st.Action == plan.Delete || st.Action == plan.Forget {
+			j.ended[st.ID] = removed[st.Addr]
+		} else {
+			j.ended[st.ID] = j.made[st.Addr] != nil
+		}
+	}
+	return j
+}
+
+// begun reports whether a step can have been started: all that it needs ended.
+func (j journal) begun(st *plan.Step) bool {
+	for _, n := range st.Needs {
+		if !j.ended[n] {
+			return false
+		}
+	}
+	return true
+}
+
+// leadsElsewhere reports whether an update may have made a second live object:
+// its ends are not of one identity. Without schemas only "something fixed
+// changed" can be told, which is enough to look.
+func leadsElsewhere(st *plan.Step) bool { return len(st.ForceNew) > 0 }
+
+// filled is the After of a step with the computed values that it was given.
+func filled(st *plan.Step, made map[addr.Instance]json.RawMessage) (json.RawMessage, bool) {
+	after := st.After
+	for _, h := range st.Holes {
+		if h.Addr == nil {
+			continue
+		}
+		part, ok := recorded.RawAt(made[*h.Addr], h.Attr)
+		if !ok {
+			return nil, false
+		}
+		if after, ok = recorded.RawSet(after, h.Path, part); !ok {
+			return nil, false
+		}
+	}
+	return after, true
+}
+
+func pendingObject(st *plan.Step, attrs json.RawMessage) state.Object {
+	o := state.Object{
+		Addr: st.Addr, Provider: st.Provider, SchemaVersion: st.SchemaVersion, Attrs: attrs, Sensitive: st.Sensitive,
+		Within: st.Record.Within, After: st.Record.After, Owned: st.Record.Owned, Keep: st.Record.Keep,
+	}
+	for _, h := range st.Holes {
+		if h.Secret {
+			if o.Hashes == nil {
+				o.Hashes = map[string]string{}
+			}
+			o.Hashes[h.Path] = unknownHash
+		}
+	}
+	return o
+}
