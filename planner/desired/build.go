@@ -7,6 +7,7 @@ package desired
 import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/function"
 
 	"github.com/msgflo/msgflo/config"
 	"github.com/msgflo/msgflo/config/addr"
@@ -20,6 +21,11 @@ type Env struct {
 	Types   []*providers.Type
 	Environ func(string) (string, bool) // env() and MSGFLO_BROKER; os.LookupEnv
 	Dir     string                      // base of relative paths
+	// AllowMissing is validate's: a root variable without a value is unknown of
+	// its type instead of an error, a broker whose URL is not given is passed over
+	// (its objects are checked against their schemas alone), and what depends on
+	// unknown values is not judged.
+	AllowMissing bool
 	// Computed has the recorded values of computed attributes of objects that
 	// exist, and, after apply, those just made.
 	Computed map[addr.Instance]cty.Value
@@ -61,12 +67,97 @@ type Output struct {
 	Decl      hcl.Range
 }
 
-// Build evaluates a module.
-func Build(m *config.Module, env Env) (*Result, hcl.Diagnostics) { panic("contract only") }
+// Build evaluates a module. What could be evaluated is in the result even
+// where something is wrong; then it must not be acted on. Queries are what to
+// read before calling again: as long as there are any, objects that depend on
+// them are left out.
+func Build(m *config.Module, env Env) (*Result, hcl.Diagnostics) {
+	e := newEvaluator(m, env)
+	r := e.run()
+	return r, e.sorted()
+}
 
-// CheckAfter evaluates what only holds once the system is there:
-// postconditions and check blocks, with the live values of objects. Failed
-// check blocks are warnings.
-func CheckAfter(m *config.Module, env Env, live map[addr.Instance]cty.Value) hcl.Diagnostics {
-	panic("contract only")
+func newEvaluator(m *config.Module, env Env) *evaluator {
+	if env.Environ == nil {
+		env.Environ = func(string) (string, bool) { return "", false }
+	}
+	e := &evaluator{env: env, seen: map[string]bool{}, brokers: map[string]*broker{}, byPath: map[string]*module{},
+		functions: map[string]map[string]function.Function{}, schemas: map[*providers.Schema]*schemaInfo{}}
+	e.root = e.newModule(m, "")
+	for name, b := range m.Brokers {
+		e.brokers[name] = &broker{cfg: b, addr: addr.Provider{Kind: "broker", Name: name}, mod: e.root}
+	}
+	return e
+}
+
+// run evaluates everything there is, so that all that is wrong is found.
+func (e *evaluator) run() *Result {
+	e.rootVariables()
+	for _, name := range sortedKeys(e.brokers) {
+		e.evalBroker(e.brokers[name])
+	}
+	for n := 0; n < len(e.modules); n++ { // grows as calls are expanded
+		e.visit(e.modules[n])
+	}
+	e.imports()
+	all := e.objects()
+	e.relate(all)
+	r := &Result{Objects: make([]Object, 0, len(all)), Providers: map[addr.Provider]Broker{}, Variables: map[string]cty.Value{}}
+	for _, i := range all {
+		if !i.failed {
+			r.Objects = append(r.Objects, *i.object)
+		}
+	}
+	for _, b := range e.brokers {
+		if !b.failed {
+			r.Providers[b.addr] = Broker{Addr: b.addr, Type: b.typ, Config: b.config, Decl: b.cfg.Decl}
+		}
+	}
+	for name, v := range e.root.vars {
+		if val := e.valueOf(v); !traitsOf(val).broken {
+			r.Variables[name] = val
+		}
+	}
+	r.Outputs = e.rootOutputs()
+	r.Queries = e.openQueries()
+	e.moves(r)
+	return r
+}
+
+// visit evaluates every declaration of one module instance.
+func (e *evaluator) visit(m *module) {
+	for _, vs := range []map[string]*value{m.vars, m.locals} {
+		for _, name := range sortedKeys(vs) {
+			e.valueOf(vs[name])
+		}
+	}
+	for _, name := range sortedKeys(m.calls) {
+		e.expandCall(m.calls[name])
+	}
+	for _, key := range sortedKeys(m.resources) {
+		b := m.resources[key]
+		if e.expandBlock(b) {
+			e.visitBlock(b)
+		}
+	}
+	for _, name := range sortedKeys(m.outputs) {
+		e.valueOf(m.outputs[name])
+	}
+}
+
+func (e *evaluator) visitBlock(b *block) {
+	b.depends = unique(append(e.dependsOn(b.mod, b.cfg.DependsOn), b.mod.outer...))
+	for _, i := range b.instances {
+		if b.cfg.Data {
+			e.answerOf(i)
+			i.deps = unique(append(i.deps, e.narrow(b.exp.deps, i.key.text)...))
+			continue
+		}
+		if !e.complete(i) || i.in == nil {
+			i.failed = true
+			continue
+		}
+		e.lifecycleOf(i)
+		i.deps = unique(append(i.deps, e.narrow(b.exp.deps, i.key.text)...))
+	}
 }

@@ -1,0 +1,256 @@
+package desired_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sort"
+	"strings"
+	"testing"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+	ctyjson "github.com/zclconf/go-cty/cty/json"
+	"golang.org/x/tools/txtar"
+
+	"github.com/msgflo/msgflo/config"
+	"github.com/msgflo/msgflo/config/addr"
+	"github.com/msgflo/msgflo/config/diag"
+	"github.com/msgflo/msgflo/planner/desired"
+)
+
+var update = flag.Bool("update", false, "write what the txtar tests get as what they want")
+
+// secretWord is what every secret in the tests contains. It must never be in
+// a diagnostic.
+const secretWord = "hunter2"
+
+// TestBuild runs testdata/*.txtar: the files of a configuration; optional
+// "vars" and "env" (NAME=VALUE lines), "data" (ID = HCL object), "computed" and
+// "live" (ADDRESS = HCL object); then "want", what Build and CheckAfter say.
+func TestBuild(t *testing.T) {
+	paths, err := filepath.Glob("testdata/*.txtar")
+	if err != nil || len(paths) == 0 {
+		t.Fatal("no test files", err)
+	}
+	for _, path := range paths {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
+			ar, err := txtar.ParseFile(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			want := ""
+			keep := ar.Files[:0:0]
+			for _, f := range ar.Files {
+				if f.Name == "want" {
+					want = string(f.Data)
+				} else {
+					keep = append(keep, f)
+				}
+			}
+			got := outcome(t, keep)
+			if *update {
+				ar.Files = append(keep, txtar.File{Name: "want", Data: []byte(got)})
+				if err := os.WriteFile(path, txtar.Format(ar), 0o644); err != nil {
+					t.Fatal(err)
+				}
+				return
+			}
+			if got != want {
+				t.Errorf("got:\n%s\nwant:\n%s", got, want)
+			}
+		})
+	}
+}
+
+func outcome(t *testing.T, files []txtar.File) string {
+	t.Helper()
+	sources, special := map[string][]byte{}, map[string]string{}
+	for _, f := range files {
+		if strings.HasSuffix(f.Name, ".hcl") || strings.HasSuffix(f.Name, ".json") {
+			sources[f.Name] = f.Data
+		} else {
+			special[f.Name] = string(f.Data)
+		}
+	}
+	types := testTypes()
+	m, diags := config.Load(".", config.Options{Types: types, Version: "0.3.0", Sources: sources})
+	if diags.HasErrors() {
+		t.Fatalf("loading: %s", text(m, diags))
+	}
+	env := desired.Env{Types: types, Dir: ".", Vars: map[string]config.Var{}, Data: map[string]cty.Value{}, Computed: map[addr.Instance]cty.Value{}}
+	for k, v := range lines(special["vars"], "=") {
+		env.Vars[k] = config.Var{Value: cty.StringVal(v), Raw: true, Source: "-var"}
+	}
+	environ := lines(special["env"], "=")
+	env.Environ = func(k string) (string, bool) { v, ok := environ[k]; return v, ok }
+	for id, src := range lines(special["data"], " = ") {
+		env.Data[id] = value(t, src)
+	}
+	for id, src := range lines(special["computed"], " = ") {
+		env.Computed[address(t, id)] = value(t, src)
+	}
+	r, diags := desired.Build(m, env)
+	out := dump(r) + text(m, diags)
+	if _, ok := special["live"]; ok {
+		live := map[addr.Instance]cty.Value{}
+		for id, src := range lines(special["live"], " = ") {
+			live[address(t, id)] = value(t, src)
+		}
+		out += "after:\n"
+		for _, q := range desired.CheckQueries(m, env, live) {
+			out += query(q)
+		}
+		out += text(m, desired.CheckAfter(m, env, live))
+	}
+	for _, d := range diags {
+		if strings.Contains(d.Detail+d.Summary, secretWord) {
+			t.Errorf("a secret in a diagnostic: %s", d.Detail)
+		}
+	}
+	return out
+}
+
+func lines(s, sep string) map[string]string {
+	out := map[string]string{}
+	for _, l := range strings.Split(s, "\n") {
+		if k, v, ok := strings.Cut(l, sep); ok {
+			out[k] = v
+		}
+	}
+	return out
+}
+
+func value(t *testing.T, src string) cty.Value {
+	t.Helper()
+	x, diags := hclsyntax.ParseExpression([]byte(src), "test", hcl.InitialPos)
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	v, diags := x.Value(nil)
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	return v
+}
+
+func address(t *testing.T, s string) addr.Instance {
+	t.Helper()
+	a, err := addr.Parse(s)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a
+}
+
+// dump writes a result for people, unset attributes left out.
+func dump(r *desired.Result) string {
+	var b strings.Builder
+	for i := range r.Objects {
+		o := &r.Objects[i]
+		fmt.Fprintf(&b, "%s on %s\n", o.Addr, o.Provider)
+		ty := o.Value.Type().AttributeTypes()
+		names := make([]string, 0, len(ty))
+		for n := range ty {
+			names = append(names, n)
+		}
+		sort.Strings(names)
+		for _, n := range names {
+			if v := o.Value.GetAttr(n); !v.IsNull() {
+				fmt.Fprintf(&b, "  %s = %s\n", n, show(v))
+			}
+		}
+		list(&b, "within", o.Within)
+		list(&b, "after", o.After)
+		list(&b, "replace with", o.Lifecycle.ReplaceTriggeredBy)
+		for _, p := range o.Sensitive {
+			fmt.Fprintf(&b, "  sensitive: %s\n", diag.FormatPath(p))
+		}
+		for _, h := range o.Holes {
+			fmt.Fprintf(&b, "  hole: %s from %s.%s\n", h.Path, h.Addr, h.Attr)
+		}
+		l := o.Lifecycle
+		if l.PreventDestroy || l.IgnoreAll || len(l.IgnoreChanges) > 0 || l.Adopt != "" || l.Prefer != "" {
+			fmt.Fprintf(&b, "  lifecycle: prevent=%v ignore=%v%v adopt=%q prefer=%q\n", l.PreventDestroy, l.IgnoreAll, l.IgnoreChanges, l.Adopt, l.Prefer)
+		}
+		if o.ImportID != "" {
+			fmt.Fprintf(&b, "  import: %s\n", o.ImportID)
+		}
+	}
+	for _, q := range r.Queries {
+		b.WriteString(query(q))
+	}
+	for _, m := range r.Moves {
+		fmt.Fprintf(&b, "moved %s to %s\n", m.From, m.To)
+	}
+	for _, f := range r.Forget {
+		fmt.Fprintf(&b, "forget %s\n", f)
+	}
+	names := make([]string, 0, len(r.Outputs))
+	for n := range r.Outputs {
+		names = append(names, n)
+	}
+	sort.Strings(names)
+	for _, n := range names {
+		o := r.Outputs[n]
+		if o.Sensitive {
+			fmt.Fprintf(&b, "output %s is sensitive\n", n)
+			continue
+		}
+		fmt.Fprintf(&b, "output %s = %s\n", n, show(o.Value))
+	}
+	return b.String()
+}
+
+func query(q desired.DataQuery) string {
+	return fmt.Sprintf("query %s on %s for %s after %v\n", q.ID, q.Provider, show(q.Value), q.After)
+}
+
+func list(b *strings.Builder, word string, as []addr.Instance) {
+	for _, a := range as {
+		fmt.Fprintf(b, "  %s: %s\n", word, a)
+	}
+}
+
+func show(v cty.Value) string {
+	if !v.IsWhollyKnown() {
+		return "?"
+	}
+	j, err := ctyjson.Marshal(v, v.Type())
+	if err != nil {
+		return err.Error()
+	}
+	var out bytes.Buffer
+	if json.Compact(&out, j) != nil {
+		return string(j)
+	}
+	return out.String()
+}
+
+// text writes diagnostics as people see them.
+func text(m *config.Module, diags hcl.Diagnostics) string {
+	var b bytes.Buffer
+	files := map[string]*hcl.File{}
+	collect(m, files)
+	w := hcl.NewDiagnosticTextWriter(&b, files, 0, false)
+	if err := w.WriteDiagnostics(diags); err != nil {
+		return err.Error()
+	}
+	return b.String()
+}
+
+func collect(m *config.Module, files map[string]*hcl.File) {
+	if m == nil {
+		return
+	}
+	for n, f := range m.Files {
+		files[n] = f
+	}
+	for _, c := range m.Calls {
+		collect(c.Module, files)
+	}
+}

@@ -1,0 +1,141 @@
+package desired
+
+import (
+	"fmt"
+	"sort"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/function"
+
+	"github.com/msgflo/msgflo/config/addr"
+	"github.com/msgflo/msgflo/config/diag"
+	"github.com/msgflo/msgflo/providers"
+)
+
+// An evaluator holds one evaluation. Everything is evaluated on demand and
+// once: a declaration asks for what it refers to, so the order of declarations
+// does not matter, and the stack of what is being evaluated is the circle
+// where there is one.
+type evaluator struct {
+	env       Env
+	diags     hcl.Diagnostics
+	seen      map[string]bool // diagnostics already reported, so that 5 000 instances of one mistake are one
+	stack     []node
+	root      *module
+	modules   []*module
+	byPath    map[string]*module
+	brokers   map[string]*broker
+	functions map[string]map[string]function.Function // by base directory
+	schemas   map[*providers.Schema]*schemaInfo
+	queries   []DataQuery
+	live      map[addr.Instance]cty.Value // CheckAfter: what references see
+	after     bool                        // CheckAfter
+}
+
+// A node is a declaration, or a part of one, that is evaluated on its own.
+type node interface {
+	label() string // as users write it
+	decl() hcl.Range
+}
+
+type state uint8
+
+const (
+	unvisited state = iota
+	running
+	done
+)
+
+// once runs f unless it ran before. It reports false where n is running: the
+// circle is reported, and the caller goes on with a broken value.
+func (e *evaluator) once(n node, s *state, f func()) bool {
+	switch *s {
+	case done:
+		return true
+	case running:
+		e.circle(n)
+		return false
+	}
+	*s = running
+	e.stack = append(e.stack, n)
+	f()
+	e.stack = e.stack[:len(e.stack)-1]
+	*s = done
+	return true
+}
+
+func (e *evaluator) circle(n node) {
+	at := len(e.stack) - 1
+	for at > 0 && e.stack[at] != n {
+		at--
+	}
+	var names []string
+	for _, m := range e.stack[at:] {
+		if l := m.label(); len(names) == 0 || names[len(names)-1] != l {
+			names = append(names, l)
+		}
+	}
+	names = append(names, n.label())
+	e.report(circleError(names, n.decl()))
+}
+
+// circleError words a circle; the first name is repeated at the end.
+func circleError(names []string, at hcl.Range) *hcl.Diagnostic {
+	if len(names) == 2 && names[0] == names[1] {
+		return diag.Error(at, "Self-reference", fmt.Sprintf("%s refers to itself, so its value would have to be known "+
+			"before it is. Write the value out, or put it into a local value that both places use.", names[0]))
+	}
+	if len(names) == 1 {
+		names = append(names, names[0])
+	}
+	return diag.Error(at, "Circular reference", fmt.Sprintf("Each of these needs the next before it can be made or known:\n  %s\n"+
+		"Break the circle: write one of the values out, or put what they share into a local value.", strings.Join(names, "\n  → ")))
+}
+
+// report adds a diagnostic unless the same one is there: one mistake in a
+// block with for_each is one diagnostic, not one an instance.
+func (e *evaluator) report(ds ...*hcl.Diagnostic) {
+	for _, d := range ds {
+		k := d.Summary + "\x00" + d.Detail
+		if d.Subject != nil {
+			k += "\x00" + d.Subject.String()
+		}
+		if !e.seen[k] {
+			e.seen[k] = true
+			e.diags = append(e.diags, d)
+		}
+	}
+}
+
+func (e *evaluator) errorf(at hcl.Range, summary, format string, args ...any) {
+	e.report(diag.Error(at, summary, fmt.Sprintf(format, args...)))
+}
+
+// sorted returns the diagnostics in the order of the sources, which does not
+// depend on the order of evaluation.
+func (e *evaluator) sorted() hcl.Diagnostics {
+	sort.SliceStable(e.diags, func(i, j int) bool {
+		a, b := e.diags[i].Subject, e.diags[j].Subject
+		switch {
+		case a == nil || b == nil:
+			return a == nil && b != nil
+		case a.Filename != b.Filename:
+			return a.Filename < b.Filename
+		case a.Start.Byte != b.Start.Byte:
+			return a.Start.Byte < b.Start.Byte
+		}
+		return e.diags[i].Detail < e.diags[j].Detail
+	})
+	return e.diags
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	out := make([]string, 0, len(m))
+	for k := range m {
+		out = append(out, k)
+	}
+	sort.Strings(out)
+	return out
+}

@@ -1,0 +1,434 @@
+package desired
+
+import (
+	"fmt"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// An expression is compiled once for its block and evaluated once an instance.
+// What does not differ by instance (everything but each, count, self and
+// iterators) is prepared once.
+type expression struct {
+	src     hcl.Expression
+	mod     *module
+	refs    []reference
+	indexed []indexed
+	direct  *direct
+	bad     bool // refers to something that is not there; reported
+	state   state
+	base    *hcl.EvalContext
+	static  []dep
+	traits  traits // of all that the expression refers to and that is shared
+	scoped  bool
+	// constant: no reference and no function, so evaluated once.
+	constant bool
+	cached   bool
+	val      cty.Value
+}
+
+// indexed is `queue.jobs[KEY]` with a key that can be evaluated by itself.
+type indexed struct {
+	block *block
+	call  *call
+	attr  string // of a call's output, "" for all
+	key   *expression
+}
+
+// direct is an expression that is nothing but a path to an object or one of
+// its attributes. It is evaluated without building the value of the whole
+// block: with 5 000 instances that would be 5 000 objects an expression.
+type direct struct {
+	block *block
+	key   *expression // nil: fixed
+	fixed string      // instance key as written, "" for none
+	attr  string      // "" for the object
+	rng   hcl.Range
+}
+
+func (e *evaluator) compile(m *module, src hcl.Expression, iterators []string) *expression {
+	x := &expression{src: src, mod: m}
+	src = unwrap(src)
+	if lit, ok := literal(src); ok {
+		x.constant, x.cached, x.val, x.state = true, true, lit, done
+		return x
+	}
+	vars := src.Variables()
+	for _, t := range vars {
+		r, ok := e.resolve(m, t, iterators)
+		if !ok {
+			x.bad = true
+			continue
+		}
+		x.scoped = x.scoped || r.scope != ""
+		x.refs = append(x.refs, r)
+	}
+	if len(vars) > 0 && !x.bad {
+		e.compileIndexes(x, src, iterators)
+		x.direct = e.compileDirect(x, src, iterators)
+	}
+	return x
+}
+
+// unwrap takes off what does not change a value: parentheses and "${…}".
+func unwrap(src hcl.Expression) hcl.Expression {
+	for {
+		switch s := src.(type) {
+		case *hclsyntax.ParenthesesExpr:
+			src = s.Expression
+		case *hclsyntax.TemplateWrapExpr:
+			src = s.Wrapped
+		default:
+			return src
+		}
+	}
+}
+
+// literal is the value of a bare string, number or keyword.
+func literal(src hcl.Expression) (cty.Value, bool) {
+	switch s := src.(type) {
+	case *hclsyntax.LiteralValueExpr:
+		return s.Val, true
+	case *hclsyntax.TemplateExpr:
+		if len(s.Parts) == 1 && s.IsStringLiteral() {
+			v, diags := s.Value(nil)
+			return v, !diags.HasErrors()
+		}
+		if len(s.Parts) == 0 {
+			return cty.StringVal(""), true
+		}
+	}
+	return cty.NilVal, false
+}
+
+// compileIndexes finds `queue.jobs[KEY]` anywhere in the expression, so that
+// it depends on that instance and not on all.
+func (e *evaluator) compileIndexes(x *expression, src hcl.Expression, iterators []string) {
+	node, ok := src.(hclsyntax.Node)
+	if !ok {
+		return // JSON: the whole block it is
+	}
+	attrs := map[hclsyntax.Node]string{}
+	_ = hclsyntax.VisitAll(node, func(n hclsyntax.Node) hcl.Diagnostics {
+		switch n := n.(type) {
+		case *hclsyntax.RelativeTraversalExpr:
+			if len(n.Traversal) > 0 {
+				attrs[unwrapNode(n.Source)] = stepName(n.Traversal[0])
+			}
+		case *hclsyntax.IndexExpr:
+			e.compileIndex(x, n, attrs[n], iterators)
+		}
+		return nil
+	})
+}
+
+func unwrapNode(x hclsyntax.Expression) hclsyntax.Node {
+	for {
+		p, ok := x.(*hclsyntax.ParenthesesExpr)
+		if !ok {
+			return x
+		}
+		x = p.Expression
+	}
+}
+
+func (e *evaluator) compileIndex(x *expression, n *hclsyntax.IndexExpr, attr string, iterators []string) {
+	coll, ok := unwrap(n.Collection).(*hclsyntax.ScopeTraversalExpr)
+	if !ok || !selfContained(n.Key, iterators) {
+		return
+	}
+	at := coll.Traversal.SourceRange()
+	for i := range x.refs {
+		r := &x.refs[i]
+		if r.rng == at && len(r.rest) == 0 && (r.block != nil || r.call != nil) {
+			r.indexed = true
+			x.indexed = append(x.indexed, indexed{block: r.block, call: r.call, attr: attr, key: e.compile(x.mod, n.Key, iterators)})
+		}
+	}
+}
+
+// selfContained reports whether an index can be evaluated outside its
+// expression: it must not use the variables of a for expression around it.
+func selfContained(key hcl.Expression, iterators []string) bool {
+	for _, t := range key.Variables() {
+		switch r := t.RootName(); r {
+		case "each", "count", "var", "local":
+		default:
+			ok := false
+			for _, it := range iterators {
+				ok = ok || it == r
+			}
+			if !ok {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// compileDirect recognises `queue.jobs`, `queue.jobs.name`, `queue.jobs["a"]`,
+// `queue.jobs[each.key].name`.
+func (e *evaluator) compileDirect(x *expression, src hcl.Expression, iterators []string) *direct {
+	var tail hcl.Traversal
+	if rel, ok := src.(*hclsyntax.RelativeTraversalExpr); ok {
+		tail, src = rel.Traversal, unwrap(rel.Source)
+	}
+	d := &direct{rng: x.src.Range()}
+	switch s := src.(type) {
+	case *hclsyntax.ScopeTraversalExpr:
+		r := &x.refs[0]
+		if r.block == nil || len(x.refs) != 1 {
+			return nil
+		}
+		rest := append(r.rest[:len(r.rest):len(r.rest)], tail...)
+		if len(rest) > 0 {
+			if ix, ok := rest[0].(hcl.TraverseIndex); ok {
+				if d.fixed = keyOfValue(ix.Key); d.fixed == "" {
+					return nil
+				}
+				rest = rest[1:]
+			}
+		}
+		d.block, tail = r.block, rest
+	case *hclsyntax.IndexExpr:
+		if len(x.indexed) != 1 || x.indexed[0].block == nil {
+			return nil
+		}
+		if _, ok := unwrap(s.Collection).(*hclsyntax.ScopeTraversalExpr); !ok {
+			return nil
+		}
+		d.block, d.key = x.indexed[0].block, x.indexed[0].key
+	default:
+		return nil
+	}
+	switch {
+	case len(tail) > 1 || d.block.cfg.Data:
+		return nil
+	case len(tail) == 1:
+		if _, ok := tail[0].(hcl.TraverseAttr); !ok {
+			return nil
+		}
+		d.attr = stepName(tail[0])
+	}
+	return d
+}
+
+// prepare evaluates what the expression refers to and all instances share.
+func (e *evaluator) prepare(x *expression) {
+	if x.state == done {
+		return
+	}
+	x.state = done
+	vars := map[string]map[string]cty.Value{}
+	put := func(root, name string, v cty.Value) {
+		if vars[root] == nil {
+			vars[root] = map[string]cty.Value{}
+		}
+		vars[root][name] = v
+	}
+	top := map[string]cty.Value{}
+	data := map[string]map[string]cty.Value{}
+	for i := range x.refs {
+		r := &x.refs[i]
+		var v cty.Value
+		switch {
+		case r.value != nil:
+			v = e.valueOf(r.value)
+			put(r.value.kind, r.value.name, v)
+		case r.call != nil:
+			if !e.expandCall(r.call) {
+				x.bad = true
+				continue
+			}
+			if e.misused(r, r.call.exp.mode, r.call.label()) || e.noOutput(r) {
+				x.bad = true
+				continue
+			}
+			v = e.callValue(r.call, e.wants(x, func(o *reference) bool { return o.call == r.call }, r.call.exp.mode))
+			put("module", r.call.cfg.Name, v)
+		case r.block != nil:
+			v = e.blockRef(x, r)
+			if r.block.cfg.Data {
+				if data[r.block.cfg.Type] == nil {
+					data[r.block.cfg.Type] = map[string]cty.Value{}
+				}
+				data[r.block.cfg.Type][r.block.cfg.Name] = v
+			} else {
+				put(r.block.cfg.Type, r.block.cfg.Name, v)
+			}
+		case r.brk != nil:
+			v = e.brokerValue(r.brk)
+			put("broker", r.brk.cfg.Name, v)
+		case r.path:
+			top["path"] = cty.ObjectVal(map[string]cty.Value{"module": cty.StringVal(x.mod.cfg.Dir), "root": cty.StringVal(e.root.cfg.Dir)})
+			continue
+		default:
+			continue
+		}
+		x.traits = x.traits.or(traitsOf(v))
+		x.static = append(x.static, e.refDeps(r)...)
+	}
+	for root, m := range vars {
+		top[root] = cty.ObjectVal(m)
+	}
+	if len(data) > 0 {
+		d := make(map[string]cty.Value, len(data))
+		for typ, m := range data {
+			d[typ] = cty.ObjectVal(m)
+		}
+		top["data"] = cty.ObjectVal(d)
+	}
+	x.static = unique(x.static)
+	x.base = x.mod.ctx
+	if len(top) > 0 {
+		x.base = x.mod.ctx.NewChild()
+		x.base.Variables = top
+	}
+}
+
+// wants gathers what all references of an expression need of one declaration.
+func (e *evaluator) wants(x *expression, same func(*reference) bool, m mode) []want {
+	var out []want
+	for i := range x.refs {
+		if r := &x.refs[i]; same(r) {
+			out = append(out, r.want(m))
+		}
+	}
+	return out
+}
+
+// eval evaluates the expression for one instance. What is wrong is reported;
+// the result is then broken.
+func (e *evaluator) eval(x *expression, s *scope) cty.Value {
+	if x.cached {
+		return x.val
+	}
+	if x.bad {
+		return brokenVal
+	}
+	if x.direct != nil {
+		return e.evalDirect(x.direct, s)
+	}
+	v, ctx, diags := e.evalRaw(x, s)
+	if diags.HasErrors() {
+		if !e.traitsIn(x, s).broken {
+			e.report(e.discreet(x, s, ctx, diags)...)
+		}
+		return brokenVal
+	}
+	if len(x.refs) == 0 && !x.scoped {
+		x.cached, x.val = true, v
+	}
+	return v
+}
+
+func (e *evaluator) evalRaw(x *expression, s *scope) (cty.Value, *hcl.EvalContext, hcl.Diagnostics) {
+	e.prepare(x)
+	if x.bad {
+		return brokenVal, nil, nil
+	}
+	ctx := x.base
+	if x.scoped {
+		for i := range x.refs {
+			if r := &x.refs[i]; r.scope != "" {
+				if _, ok := s.vars[r.scope]; !ok {
+					return brokenVal, nil, hcl.Diagnostics{outOfScope(r)}
+				}
+			}
+		}
+		ctx = x.base.NewChild()
+		ctx.Variables = s.vars
+	}
+	v, diags := x.src.Value(ctx)
+	return v, ctx, diags
+}
+
+func outOfScope(r *reference) *hcl.Diagnostic {
+	why := map[string]string{
+		"each":  "each is there only in a block that has for_each.",
+		"count": "count.index is there only in a block that has count.",
+		"self":  "self is there only in postconditions, where it is the object itself.",
+	}[r.scope]
+	if why == "" {
+		why = fmt.Sprintf("%s is there only inside its dynamic block.", r.scope)
+	}
+	return &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Reference out of place", Detail: why, Subject: r.rng.Ptr()}
+}
+
+// traitsIn are the traits of everything the expression can see in a scope.
+func (e *evaluator) traitsIn(x *expression, s *scope) traits {
+	t := x.traits
+	if x.scoped {
+		for i := range x.refs {
+			if r := &x.refs[i]; r.scope != "" {
+				if v, ok := s.vars[r.scope]; ok {
+					t = t.or(traitsOf(v))
+				}
+			}
+		}
+	}
+	return t
+}
+
+// evalDirect finds one attribute of one instance, or the whole instance.
+func (e *evaluator) evalDirect(d *direct, s *scope) cty.Value {
+	inst, ok := e.target(d, s)
+	if !ok {
+		return brokenVal
+	}
+	if inst == nil { // all instances, or held
+		return e.blockValue(d.block, nil, d.rng)
+	}
+	if d.attr == "" {
+		return e.objectOf(inst)
+	}
+	return e.attrOf(inst, d.attr, d.rng)
+}
+
+// target is the instance that a direct path leads to. It is nil with true
+// where the path means the whole block, or the instances are not known yet.
+func (e *evaluator) target(d *direct, s *scope) (*instance, bool) {
+	b := d.block
+	if !e.expandBlock(b) || b.exp.broken {
+		return nil, false
+	}
+	if b.exp.held {
+		return nil, true
+	}
+	key := d.fixed
+	if d.key != nil {
+		v := e.eval(d.key, s)
+		t := traitsOf(v)
+		if t.broken {
+			return nil, false
+		}
+		if key = keyOfValue(v); key == "" {
+			e.errorf(d.key.src.Range(), "Invalid index", "The index of an instance of %s must be a string or a whole number that is known.", b.label())
+			return nil, false
+		}
+		if b.exp.mode == byKey && len(key) > 1 && key[1] != '"' {
+			key = `["` + key[1:len(key)-1] + `"]`
+		}
+	}
+	switch {
+	case b.exp.mode == single && key == "":
+		return b.instances[0], true
+	case b.exp.mode == single:
+		e.errorf(d.rng, "Unexpected instance key", "%s has neither count nor for_each, so there is one of it and no index is needed.", b.label())
+		return nil, false
+	case key == "" && d.attr != "":
+		e.errorf(d.rng, "Missing instance key", "%s has %s, so there are several: say which one is meant, for example %s[%s].", b.label(),
+			b.exp.mode, b.label(), b.exp.mode.index())
+		return nil, false
+	case key == "":
+		return nil, true
+	}
+	inst := b.byKey[key]
+	if inst == nil {
+		e.noInstance(b.label(), key, b.exp.keys, d.rng)
+		return nil, false
+	}
+	return inst, true
+}
