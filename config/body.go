@@ -199,7 +199,7 @@ func (d *decoder) need(c content, decl hcl.Range, what string, names ...string) 
 
 func (d *decoder) missing(decl hcl.Range, name, what string) {
 	if !d.broken[decl.Filename] {
-		d.errorf(decl, "Missing argument", "%s needs the argument %q.", strings.ToUpper(what[:1])+what[1:], name)
+		d.errorf(decl, "Missing argument", "%s needs the argument %q.", upperFirst(what), name)
 	}
 }
 

@@ -207,12 +207,14 @@ func (d *decoder) check(b *hcl.Block) {
 	if data := d.single(c, "data"); data != nil {
 		out.Data = d.data(data)
 	}
+	asserts := 0
 	for _, a := range c.blocks {
 		if a.Type == "assert" {
+			asserts++
 			out.Asserts = d.condition(out.Asserts, a, assertForm, scope{data: out.Data})
 		}
 	}
-	if len(out.Asserts) == 0 && !d.broken[b.DefRange.Filename] {
+	if asserts == 0 && !d.broken[b.DefRange.Filename] {
 		d.errorf(b.DefRange, "Check without assertion", "A check block needs at least one assert block: assert { condition = …, error_message = … }.")
 	}
 	if ok && d.declare("check."+name, b.DefRange) {

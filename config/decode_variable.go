@@ -40,7 +40,14 @@ func (d *decoder) variable(b *hcl.Block) {
 	}
 }
 
+var typeWords = []string{"string", "number", "bool", "any", "list", "set", "map", "object", "tuple"}
+
 func (d *decoder) variableType(v *Variable, a *hcl.Attribute) bool {
+	if word := hcl.ExprAsKeyword(a.Expr); word != "" && !slices.Contains(typeWords, word) {
+		d.errorf(a.Expr.Range(), "Unknown type", "There is no type %q.%s A type is string, number, bool, any, or made of those, as in list(string) or object({ size = number }).",
+			word, diag.DidYouMean(word, typeWords))
+		return false
+	}
 	t, defaults, diags := typeexpr.TypeConstraintWithDefaults(a.Expr)
 	if diags.HasErrors() {
 		d.diags = append(d.diags, diags...)

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -227,7 +228,11 @@ func nearestName[V any](name, prefix string, m map[string]V) string {
 	if n := diag.Nearest(name, known); n != "" {
 		return fmt.Sprintf(" Did you mean %s%s?", prefix, n)
 	}
-	return ""
+	if len(known) == 0 || len(known) > 8 {
+		return " Declare it, or correct the name."
+	}
+	slices.Sort(known)
+	return fmt.Sprintf(" Declared are %s%s.", prefix, strings.Join(known, ", "+prefix))
 }
 
 func (d *decoder) named(t hcl.Traversal, what string, m any) {
@@ -448,9 +453,13 @@ func traversalText(t hcl.Traversal) string {
 	return b.String()
 }
 
+// upperFirst starts a sentence with "a queue block"; the language's words stay
+// as they are written.
 func upperFirst(s string) string {
-	if s == "" {
-		return s
+	for _, article := range []string{"a ", "an ", "the "} {
+		if strings.HasPrefix(s, article) {
+			return strings.ToUpper(s[:1]) + s[1:]
+		}
 	}
-	return strings.ToUpper(s[:1]) + s[1:]
+	return s
 }

@@ -13,7 +13,6 @@ import (
 	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/hashicorp/hcl/v2/hclsyntax"
 	hcljson "github.com/hashicorp/hcl/v2/json"
 
 	"github.com/msgflo/msgflo/config/diag"
@@ -122,17 +121,12 @@ func parse(src []byte, path string) (*hcl.File, hcl.Diagnostics) {
 	if d := checkText(src, path); d != nil {
 		return &hcl.File{Body: hcl.EmptyBody(), Bytes: printable(src)}, hcl.Diagnostics{d}
 	}
-	isJSON := strings.HasSuffix(path, ".json")
-	if deep := checkNesting(src, path, isJSON); deep != nil {
-		return &hcl.File{Body: hcl.EmptyBody(), Bytes: src}, hcl.Diagnostics{deep.Diagnostic()}
-	}
 	var f *hcl.File
 	var diags hcl.Diagnostics
-	if isJSON {
-		src = bytes.TrimPrefix(src, byteOrderMark) // the native scanner does so itself
-		f, diags = hcljson.Parse(src, path)
+	if strings.HasSuffix(path, ".json") {
+		f, diags = parseJSON(src, path)
 	} else {
-		f, diags = hclsyntax.ParseConfig(src, path, hcl.InitialPos)
+		f, diags = parseNative(src, path)
 	}
 	if f == nil || f.Body == nil {
 		f = &hcl.File{Body: hcl.EmptyBody(), Bytes: src}
@@ -140,11 +134,12 @@ func parse(src []byte, path string) (*hcl.File, hcl.Diagnostics) {
 	return f, diags
 }
 
-func checkNesting(src []byte, path string, isJSON bool) *nesting.Error {
-	if isJSON {
-		return nesting.CheckJSON(src, path, true)
+func parseJSON(src []byte, path string) (*hcl.File, hcl.Diagnostics) {
+	src = bytes.TrimPrefix(src, byteOrderMark) // the native scanner does so itself
+	if deep := nesting.CheckJSON(src, path, true); deep != nil {
+		return &hcl.File{Body: hcl.EmptyBody(), Bytes: src}, hcl.Diagnostics{deep.Diagnostic()}
 	}
-	return nesting.Check(src, path, hcl.InitialPos, nesting.Config)
+	return hcljson.Parse(src, path)
 }
 
 var byteOrderMark = []byte("\xef\xbb\xbf")
