@@ -73,3 +73,25 @@ func Located(err error, place, advice string) error {
 	}
 	return err
 }
+
+// An UnlockError says why a lock cannot be freed by force.
+type UnlockError struct{ Detail string }
+
+func (e *UnlockError) Error() string { return e.Detail }
+
+// Summary is the error's headline.
+func (e *UnlockError) Summary() string { return "Lock not freed" }
+
+// CheckUnlock says whether the lock of that holder may be freed by who gives
+// that id: the id is asked for so that nobody frees another lock than the one
+// they were told of.
+func CheckUnlock(holder LockInfo, id string) error {
+	if holder.ID == id {
+		return nil
+	}
+	if holder.ID == "" {
+		return &UnlockError{"the state's lock does not say who holds it, so no id fits; wait for that run to end"}
+	}
+	return &UnlockError{fmt.Sprintf("%s is not the id of the state's lock: it is held by %s, lock id %s",
+		diag.Escape(id), holder, diag.Escape(holder.ID))}
+}
