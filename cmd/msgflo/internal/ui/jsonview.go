@@ -112,9 +112,9 @@ func (v *JSONView) write(m message) {
 	if m.Level == "" {
 		m.Level = "info"
 	}
-	b, err := json.Marshal(m)
+	b, err := tfjson.Encode(m)
 	if err == nil {
-		_, err = v.w.Write(append(b, '\n'))
+		_, err = v.w.Write(b)
 	}
 	if err != nil && v.err == nil {
 		v.err = err

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/msgflo/msgflo/cmd/msgflo/internal/ui/change"
+	"github.com/msgflo/msgflo/cmd/msgflo/internal/ui/value"
 	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/planner/plan"
 )
@@ -108,7 +109,7 @@ func (m *markdown) flow() {
 		if e.Opens {
 			sign = "+"
 		}
-		m.line("* ", sign, " ", mdText(e.String()))
+		m.line("* ", sign, " ", e.Sentence(mdCode, mdName))
 	}
 }
 
@@ -174,6 +175,9 @@ func mdText(s string) string {
 
 // unescapeEntities mends the entities whose # was escaped (&#39;).
 func unescapeEntities(s string) string { return strings.ReplaceAll(s, `&\#`, "&#") }
+
+// mdName writes a name in prose.
+func mdName(s string) string { return mdText(value.Name(s)) }
 
 // mdCode writes a name as code in a table cell: a bar ends a cell even in
 // code, so it is HTML.

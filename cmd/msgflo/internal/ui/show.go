@@ -60,13 +60,7 @@ func ListState(w io.Writer, objects []state.Object) error {
 
 func (p *printer) object(o *state.Object, schemas change.Schemas) {
 	s := schemas.For(o.Provider, o.Addr.Type)
-	v, _ := value.Mask(value.Decode(o.Attrs, s), value.SecretPaths(o.Sensitive, s)).(map[string]any)
-	for path := range o.Hashes {
-		// Only a hash of it is kept: that there is a secret may be said.
-		if m, ok := value.Put(v, path, value.Secret{}).(map[string]any); ok {
-			v = m
-		}
-	}
+	v := value.Recorded(o.Attrs, s, o.Sensitive, o.Hashes)
 	about := diag.Escape(o.Addr.String()) + " on " + diag.Escape(o.Provider.String())
 	if !o.Owned {
 		about += ", adopted"

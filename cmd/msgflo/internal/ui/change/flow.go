@@ -7,6 +7,7 @@ import (
 
 	"github.com/msgflo/msgflo/cmd/msgflo/internal/ui/value"
 	"github.com/msgflo/msgflo/config/addr"
+	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/planner/plan"
 )
 
@@ -104,25 +105,29 @@ func compareEdges(a, b Edge) int {
 
 // String is the edge as a sentence without its full stop: "`order.*` from
 // exchange events no longer reaches queue billing".
-func (e Edge) String() string {
+func (e Edge) String() string { return e.Sentence(Code, value.Name) }
+
+// Sentence is String with routing keys and names written as the format at hand
+// needs them.
+func (e Edge) Sentence(code, name func(string) string) string {
 	verb := "no longer reaches"
 	if e.Opens {
 		verb = "now reaches"
 	}
-	what := "exchange " + value.Name(e.Source)
+	what := "exchange " + name(e.Source)
 	if e.RoutingKey != "" {
-		what = Code(e.RoutingKey) + " from " + what
+		what = code(e.RoutingKey) + " from " + what
 	}
 	kind := "queue "
 	if e.ToExchange {
 		kind = "exchange "
 	}
-	s := what + " " + verb + " " + kind + value.Name(e.Destination)
+	s := what + " " + verb + " " + kind + name(e.Destination)
 	if e.Vhost != "" && e.Vhost != "/" {
-		s += " in vhost " + value.Name(e.Vhost)
+		s += " in vhost " + name(e.Vhost)
 	}
 	if e.Arguments != "" {
-		s += " where " + e.Arguments
+		s += " where " + code(e.Arguments)
 	}
 	return s
 }
@@ -130,9 +135,8 @@ func (e Edge) String() string {
 // Code sets a text off as `text`; what holds a backtick or a control character
 // is quoted inside.
 func Code(s string) string {
-	q := value.Quote(s)
-	if q == `"`+s+`"` && !strings.Contains(s, "`") {
+	if diag.Escape(s) == s && !strings.Contains(s, "`") {
 		return "`" + s + "`"
 	}
-	return q
+	return value.Quote(s)
 }

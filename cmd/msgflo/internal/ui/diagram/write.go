@@ -32,8 +32,8 @@ func paintOf(a plan.Action) paint {
 	return paint{}
 }
 
-// Dot writes a drawing for Graphviz. Strings in dot know two escapes that
-// matter, \" and \\; the rest is made harmless by diag.Escape.
+// Dot writes a drawing for Graphviz. Labels in dot know escapes with a backslash
+// and HTML entities; the rest is made harmless by diag.Escape.
 func Dot(w io.Writer, d Drawing) error {
 	m := build(d)
 	b := bufio.NewWriter(w)
@@ -80,7 +80,7 @@ func dotLook(v vertex) string {
 
 func dotQuote(s string) string {
 	s = diag.Escape(s)
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) + `"`
+	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`, `&`, `&amp;`).Replace(s) + `"`
 }
 
 // Mermaid writes a drawing as a mermaid flowchart.

@@ -1,10 +1,15 @@
 package tfjson
 
 import (
+	"bytes"
 	"encoding/json"
+	"fmt"
 	"maps"
 	"runtime"
 	"slices"
+	"strconv"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -12,9 +17,38 @@ import (
 )
 
 // Encode writes a document as Terraform does: one line, ending in a newline.
+// What a terminal might obey (C1 controls, bidirectional overrides) is written
+// as \u escapes, for a document may be printed on one.
 func Encode(doc any) ([]byte, error) {
-	b, err := json.Marshal(doc)
-	return append(b, '\n'), err
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(doc); err != nil {
+		return nil, err
+	}
+	return escape(b.Bytes()), nil
+}
+
+// escape rewrites runes that do not print. In JSON text they stand in strings
+// only, where \u means the same; below U+0020 encoding/json escapes already.
+func escape(b []byte) []byte {
+	odd := func(r rune) bool { return r != '\n' && !strconv.IsPrint(r) }
+	if !bytes.ContainsFunc(b, odd) {
+		return b
+	}
+	out := make([]byte, 0, len(b)+64)
+	for _, r := range string(b) {
+		switch {
+		case !odd(r):
+			out = utf8.AppendRune(out, r)
+		case r > 0xffff:
+			hi, lo := utf16.EncodeRune(r)
+			out = fmt.Appendf(out, `\u%04x\u%04x`, hi, lo)
+		default:
+			out = fmt.Appendf(out, `\u%04x`, r)
+		}
+	}
+	return out
 }
 
 // Validation is what `validate -json` prints.

@@ -132,7 +132,7 @@ func NewPlan(p *plan.Plan, o PlanOptions) Plan {
 		FormatVersion: PlanVersion, TerraformVersion: o.Version,
 		ResourceChanges: make([]ResourceChange, 0, len(cs)),
 		Configuration:   map[string]json.RawMessage{"root_module": json.RawMessage("{}")},
-		Applyable:       len(p.Steps) > 0 || !p.Empty(), Complete: !p.Targeted && len(p.Withheld) == 0,
+		Applyable:       (len(p.Steps) > 0 || !p.Empty()) && len(p.Blocked()) == 0, Complete: !p.Targeted && len(p.Withheld) == 0,
 		Msgflo: PlanExtension{Mode: p.Mode, Lineage: p.Lineage, Serial: p.Serial, Unchanged: p.Unchanged,
 			Moved: p.Moved, Withheld: p.Withheld, Messages: n.Messages},
 	}

@@ -70,7 +70,7 @@ func NewState(s *state.Snapshot, o StateOptions) State {
 
 func (o StateOptions) resource(ob *state.Object) Resource {
 	s := o.Schemas.For(ob.Provider, ob.Addr.Type)
-	v, _ := value.Mask(value.Decode(ob.Attrs, s), value.SecretPaths(ob.Sensitive, s)).(map[string]any)
+	v := value.Recorded(ob.Attrs, s, ob.Sensitive, ob.Hashes)
 	plain, _, sens := split(object(v))
 	r := resource(ob.Addr, plain, sens, providerName(ob.ProviderType), ob.SchemaVersion)
 	for _, a := range slices.Concat(ob.Within, ob.After) {

@@ -45,15 +45,19 @@ func objectLines(v map[string]any, attrs []providers.Attr, depth int, sep string
 			keys = append(keys, k)
 		}
 	}
-	names, wide := AlignKeys(keys)
+	nested := func(k string) bool {
+		m, ok := v[k].(map[string]any)
+		return ok && (blockAttrs(attrs, k) != nil || depth == 0 && oneLine(m, width-20) == "")
+	}
+	// Names of blocks are not lined up: nothing follows them.
+	_, wide := AlignKeys(slices.DeleteFunc(slices.Clone(keys), nested))
 	var out []Line
-	for i, k := range keys {
-		at := blockAttrs(attrs, k)
-		if m, ok := v[k].(map[string]any); ok && (at != nil || depth == 0 && oneLine(m, width-20) == "") {
-			out = append(out, nestedLines(names[i], m, at, depth, sep, k)...)
+	for _, k := range keys {
+		if nested(k) {
+			out = append(out, nestedLines(Key(k), v[k].(map[string]any), blockAttrs(attrs, k), depth, sep, k)...)
 			continue
 		}
-		out = append(out, literalLines(Line{Depth: depth, Key: pad(names[i], sep, wide), Path: k}, v[k])...)
+		out = append(out, literalLines(Line{Depth: depth, Key: pad(Key(k), sep, wide), Path: k}, v[k])...)
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package value
 
 import (
+	"encoding/json"
 	"strconv"
 	"strings"
 
@@ -159,8 +160,8 @@ func put(v any, path string, leaf any) any {
 	if l, ok := v.([]any); ok {
 		return putElement(l, path, leaf)
 	}
-	m, ok := v.(map[string]any)
-	if !ok {
+	m, _ := v.(map[string]any)
+	if m == nil {
 		m = map[string]any{}
 	}
 	best, rest := "", ""
@@ -225,4 +226,16 @@ func Steps(path string) []any {
 		out = append(out, name)
 	}
 	return out
+}
+
+// Recorded decodes what a state keeps of an object: secrets by path masked, and
+// shown as secrets too where only a hash of them is kept.
+func Recorded(raw json.RawMessage, s *providers.Schema, secrets []string, hashes map[string]string) map[string]any {
+	v, _ := Mask(Decode(raw, s), SecretPaths(secrets, s)).(map[string]any)
+	for path := range hashes {
+		if m, ok := Put(v, path, Secret{}).(map[string]any); ok {
+			v = m
+		}
+	}
+	return v
 }
