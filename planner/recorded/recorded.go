@@ -37,6 +37,11 @@ func Of(s *providers.Schema) *Form {
 	return f
 }
 
+// Decode is Form.Decode for a single value.
+func Decode(s *providers.Schema, version int, raw json.RawMessage) (cty.Value, error) {
+	return (&Form{Schema: s, Type: s.ImpliedType()}).Decode(version, raw)
+}
+
 // Null is the absent object.
 func (f *Form) Null() cty.Value { return cty.NullVal(f.Type) }
 

@@ -56,7 +56,7 @@ func resources() map[string]*providers.Schema {
 			{Name: "dead_letter", Doc: "The exchange for what expires or is rejected.", Type: cty.String, ForceNew: true,
 				Ref: []string{"exchange"}, Relation: providers.After},
 		}},
-		"exchange": {Doc: "Routes messages.", Meterable: true, Attrs: []providers.Attr{
+		"exchange": {Doc: "Routes messages.", Meterable: true, DiesWithout: heldBy, Attrs: []providers.Attr{
 			vhost(), name(),
 			fixed("type", "direct, fanout, topic or headers.", cty.String, cty.StringVal("direct")),
 			fixed("durable", "Survives a restart.", cty.Bool, flag(true)),
@@ -100,6 +100,12 @@ func resources() map[string]*providers.Schema {
 			optional("peer", "The id of another widget.", cty.String),
 		}},
 	}
+}
+
+// heldBy says that an auto_delete exchange lives as long as it is the source
+// of a binding.
+func heldBy(exchange cty.Value, typ string, within cty.Value) bool {
+	return typ == "binding" && flagged(exchange, "auto_delete") && source(within) == keyOf("exchange", exchange)
 }
 
 func dataSources() map[string]*providers.Schema {
