@@ -169,8 +169,9 @@ func (c *Client) send(ctx context.Context, method string, p *apiPath, body []byt
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
+		err = c.sendError(ctx, req, err) // before stop, which ends ctx
 		stop()
-		return nil, nil, c.sendError(ctx, req, err)
+		return nil, nil, err
 	}
 	resp.Body = &watchedBody{ReadCloser: resp.Body, watchdog: watchdog, timeout: c.opts.Timeout, left: c.opts.MaxAnswer}
 	return resp, func() { resp.Body.Close(); stop() }, nil

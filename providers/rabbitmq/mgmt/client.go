@@ -71,8 +71,7 @@ func New(o Options) (*Client, error) {
 	}
 	base.User, base.RawQuery, base.Fragment = nil, "", ""
 	// The API is often given by its own address; both forms mean the same.
-	base.Path = strings.TrimSuffix(strings.TrimSuffix(base.Path, "/"), "/api")
-	base.RawPath = ""
+	base.Path, base.RawPath = withoutAPI(base.Path), withoutAPI(base.EscapedPath())
 	c.base = base
 	c.http = &http.Client{
 		Transport: c.transport(),
@@ -81,6 +80,10 @@ func New(o Options) (*Client, error) {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	return c, nil
+}
+
+func withoutAPI(path string) string {
+	return strings.TrimSuffix(strings.TrimSuffix(path, "/"), "/api")
 }
 
 func withDefaults(o Options) Options {

@@ -313,12 +313,11 @@ func decodeParameter(d *decoder, p *Parameter) error {
 // for: an object of another kind, every field of it unknown and skipped, would
 // else read as one that is empty.
 func (d *decoder) named(kind string, field func(string) error, complete func() bool) error {
-	where := d.where()
 	if err := d.object(field); err != nil {
 		return err
 	}
 	if !complete() {
-		return &shapeError{path: where, want: "a " + kind, got: "an object without what identifies one"}
+		return &shapeError{path: d.where(), want: "a " + kind, got: "an object without what identifies one"}
 	}
 	return nil
 }

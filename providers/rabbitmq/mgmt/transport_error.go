@@ -57,7 +57,7 @@ func (c *Client) tlsError(err error) *Error {
 		invalid   x509.CertificateInvalidError
 		host      x509.HostnameError
 		verify    *tls.CertificateVerificationError
-		alert     tls.AlertError
+		alert     *net.OpError // crypto/tls reports the other side's alerts so
 		what      string
 	)
 	switch {
@@ -75,10 +75,10 @@ func (c *Client) tlsError(err error) *Error {
 		what = "its certificate is not valid: " + diag.Escape(invalid.Error())
 	case errors.As(err, &verify):
 		what = "its certificate cannot be verified: " + diag.Escape(verify.Err.Error())
-	case errors.As(err, &alert):
-		what = "the handshake was refused (" + diag.Escape(alert.Error()) + "); the broker may want a client certificate, or speak another version of TLS"
 	case isTLSVersion(err):
-		what = "the two sides share no version of TLS: " + diag.Escape(err.Error())
+		what = "the two sides share no version of TLS (this one speaks 1.2 and newer): " + diag.Escape(err.Error())
+	case errors.As(err, &alert) && alert.Op == "remote error":
+		what = "the broker refused the handshake (" + diag.Escape(alert.Error()) + "); it may want a client certificate, or another one"
 	default:
 		return nil
 	}
@@ -99,7 +99,7 @@ func expiry(cert *x509.Certificate) string {
 
 func isTLSVersion(err error) bool {
 	s := err.Error()
-	return strings.HasPrefix(s, "tls: ") && strings.Contains(s, "version")
+	return strings.Contains(s, "tls: ") && strings.Contains(s, "version")
 }
 
 // wrongProtocol recognises what answers on a port that is no HTTP, or no
