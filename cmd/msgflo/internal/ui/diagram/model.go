@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/msgflo/msgflo/cmd/msgflo/internal/ui/change"
 	"github.com/msgflo/msgflo/config/addr"
@@ -167,10 +168,50 @@ func (b *builder) endOf(e end) string {
 	return id
 }
 
+// relations draws what an object leans on. That every queue and exchange is in
+// its vhost would only clutter the drawing.
 func (b *builder) relations(o Object) {
+	flow := o.Addr.Type == "queue" || o.Addr.Type == "exchange"
 	for _, on := range o.After {
-		if to, ok := b.ids[on]; ok {
-			b.arrows = append(b.arrows, arrow{from: b.ids[o.Addr], to: to, dotted: true})
+		to, ok := b.ids[on]
+		if !ok || flow && on.Type == "vhost" {
+			continue
 		}
+		b.arrows = append(b.arrows, arrow{from: b.ids[o.Addr], to: to, dotted: true, label: b.overflow(o, to)})
+	}
+}
+
+// overflow names the way by which messages leave a queue or exchange without a
+// binding: dead letters, and what no binding takes.
+func (b *builder) overflow(o Object, to string) string {
+	var v struct {
+		Vhost      string `json:"vhost"`
+		Alternate  string `json:"alternate"`
+		DeadLetter struct {
+			Exchange string `json:"exchange"`
+		} `json:"dead_letter"`
+	}
+	if len(o.Sensitive) > 0 || len(o.Value) == 0 || json.Unmarshal(o.Value, &v) != nil {
+		return ""
+	}
+	for label, name := range map[string]string{"dead letter": v.DeadLetter.Exchange, "alternate": v.Alternate} {
+		if name != "" && b.ends[end{o.Provider, v.Vhost, name, false}] == to {
+			return label
+		}
+	}
+	return ""
+}
+
+// byModule hands out the vertices module by module, the root first.
+func (m model) byModule(f func(module string, vs []vertex)) {
+	vs := slices.Clone(m.vertices)
+	slices.SortStableFunc(vs, func(a, b vertex) int { return strings.Compare(a.module, b.module) })
+	for len(vs) > 0 {
+		n := slices.IndexFunc(vs, func(v vertex) bool { return v.module != vs[0].module })
+		if n < 0 {
+			n = len(vs)
+		}
+		f(vs[0].module, vs[:n])
+		vs = vs[n:]
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"fmt"
 	"io"
+	"maps"
 	"slices"
 	"strings"
 
@@ -38,9 +39,19 @@ func Dot(w io.Writer, d Drawing) error {
 	m := build(d)
 	b := bufio.NewWriter(w)
 	fmt.Fprint(b, "digraph msgflo {\n  rankdir=LR\n  node [fontname=\"sans-serif\" shape=box style=filled fillcolor=white]\n  edge [fontname=\"sans-serif\"]\n")
-	for _, v := range m.vertices {
-		fmt.Fprintf(b, "  %s [label=%s%s]\n", v.id, dotQuote(v.label), dotLook(v))
-	}
+	cluster := 0
+	m.byModule(func(module string, vs []vertex) {
+		if module != "" {
+			fmt.Fprintf(b, "  subgraph cluster_%d {\n  label=%s\n", cluster, dotQuote(module))
+			cluster++
+		}
+		for _, v := range vs {
+			fmt.Fprintf(b, "  %s [label=%s%s]\n", v.id, dotQuote(v.label), dotLook(v))
+		}
+		if module != "" {
+			fmt.Fprint(b, "  }\n")
+		}
+	})
 	for _, a := range m.arrows {
 		var attrs []string
 		if a.label != "" {
@@ -90,14 +101,24 @@ func Mermaid(w io.Writer, d Drawing) error {
 	fmt.Fprint(b, "flowchart LR\n")
 	classes := map[string][]string{}
 	styles := map[string]paint{}
-	for _, v := range m.vertices {
-		open, end := mermaidShape(v.kind)
-		fmt.Fprintf(b, "  %s%s%s%s\n", v.id, open, mermaidQuote(v.label), end)
-		if p := paintOf(v.action); p.class != "" {
-			classes[p.class] = append(classes[p.class], v.id)
-			styles[p.class] = p
+	cluster := 0
+	m.byModule(func(module string, vs []vertex) {
+		if module != "" {
+			fmt.Fprintf(b, "  subgraph m%d [%s]\n", cluster, mermaidQuote(module))
+			cluster++
 		}
-	}
+		for _, v := range vs {
+			open, end := mermaidShape(v.kind)
+			fmt.Fprintf(b, "  %s%s%s%s\n", v.id, open, mermaidQuote(v.label), end)
+			if p := paintOf(v.action); p.class != "" {
+				classes[p.class] = append(classes[p.class], v.id)
+				styles[p.class] = p
+			}
+		}
+		if module != "" {
+			fmt.Fprint(b, "  end\n")
+		}
+	})
 	for i, a := range m.arrows {
 		line := "-->"
 		if a.dotted {
@@ -111,12 +132,7 @@ func Mermaid(w io.Writer, d Drawing) error {
 			fmt.Fprintf(b, "  linkStyle %d stroke:%s,color:%s\n", i, p.stroke, p.stroke)
 		}
 	}
-	names := make([]string, 0, len(classes))
-	for c := range classes {
-		names = append(names, c)
-	}
-	slices.Sort(names)
-	for _, c := range names {
+	for _, c := range slices.Sorted(maps.Keys(classes)) {
 		fmt.Fprintf(b, "  classDef %s fill:%s,stroke:%s,color:#111\n  class %s %s\n", c, styles[c].fill, styles[c].stroke, strings.Join(classes[c], ","), c)
 	}
 	return b.Flush()

@@ -2,7 +2,6 @@ package value
 
 import (
 	"encoding/json"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -40,10 +39,26 @@ func Name(s string) string {
 
 // Key writes an object's key: an identifier as it is, anything else quoted.
 func Key(k string) string {
-	if hclsyntax.ValidIdentifier(k) && !slices.Contains([]string{"for", "null", "true", "false"}, k) && k == diag.Escape(k) {
+	switch k {
+	case "for", "null", "true", "false": // words that mean something else there
+		return Quote(k)
+	}
+	if isPlainIdentifier(k) || hclsyntax.ValidIdentifier(k) && k == diag.Escape(k) {
 		return k
 	}
 	return Quote(k)
+}
+
+// isPlainIdentifier spares most keys the scanner.
+func isPlainIdentifier(k string) bool {
+	for i := 0; i < len(k); i++ {
+		c := k[i]
+		letter := c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
+		if !letter && (i == 0 || c != '-' && (c < '0' || c > '9')) {
+			return false
+		}
+	}
+	return k != ""
 }
 
 // Literal writes a decoded value as an HCL expression. Lines after the first
