@@ -29,6 +29,10 @@ type Schema struct {
 	// provider makes After and only then removes Before (a binding: bound anew
 	// before it is unbound). Without it a change of identity is a delete and a create.
 	Swap bool
+	// DiesWithout says that an object of value v lives only while some object
+	// within it holds it, and that the one of that type and value does: an auto_delete
+	// exchange goes with the last binding that it is the source of. Nil: never.
+	DiesWithout func(v cty.Value, typ string, within cty.Value) bool
 }
 
 // A Relation is how an object stands to one that it refers to.

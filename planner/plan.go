@@ -1,0 +1,308 @@
+package planner
+
+import (
+	"cmp"
+	"encoding/json"
+	"fmt"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+	ctyjson "github.com/zclconf/go-cty/cty/json"
+
+	"github.com/msgflo/msgflo/config/addr"
+	"github.com/msgflo/msgflo/config/diag"
+	"github.com/msgflo/msgflo/planner/plan"
+	"github.com/msgflo/msgflo/planner/recorded"
+	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/state"
+)
+
+// Plan compares want, state and live objects, and returns the plan that leads
+// from what is to what shall be, what it still needs to know before that plan
+// is final, and what is wrong. The plan is returned with errors, too, so that
+// it can be shown; only where the input itself makes no sense is it nil.
+//
+// Its graph is acyclic for every pair of configurations: see link. The order
+// of Want and of Prior.Objects is irrelevant.
+func Plan(in Input) (*plan.Plan, Missing, hcl.Diagnostics) {
+	p := &planning{in: in, schemas: map[*providers.Schema]*schema{}}
+	if !p.gather() {
+		return nil, Missing{}, p.diags
+	}
+	p.scope()
+	for {
+		p.decide()
+		if !p.withdraw() {
+			break
+		}
+	}
+	p.guard()
+	out := p.document()
+	p.link(out)
+	missing := p.measure(out)
+	p.sortDiags()
+	return out, missing, p.diags
+}
+
+// A planning is one run of Plan.
+type planning struct {
+	in       Input
+	schemas  map[*providers.Schema]*schema
+	items    []item // in address order
+	index    map[addr.Instance]int
+	declared map[addr.Instance]bool
+	decls    map[addr.Instance]hcl.Range
+	inside   [][]int // items recorded within this one
+	wants    [][]int // items that want to be within it
+	excluded map[int]bool
+	held     map[string]int // what a deleted object is called on its broker
+	strange  foreign
+	withheld []plan.Withheld
+	moves    []plan.Moved
+	dSteps   []int // the delete step of each item, or -1
+	kSteps   []int // its other step, or -1
+	diags    hcl.Diagnostics
+	fixed    int // diagnostics of gather and scope; those of decide follow
+}
+
+func (p *planning) report(d *hcl.Diagnostic) { p.diags = append(p.diags, d) }
+
+func (p *planning) decl(at addr.Instance) hcl.Range { return p.decls[at] }
+
+// schemaOf returns nil where provider or type are not known.
+func (p *planning) schemaOf(at addr.Provider, typ string) *schema {
+	t := p.in.Types[at]
+	if t == nil || t.Resources[typ] == nil {
+		return nil
+	}
+	s := t.Resources[typ]
+	if p.schemas[s] == nil {
+		p.schemas[s] = newSchema(s)
+	}
+	return p.schemas[s]
+}
+
+// gather makes one item of every address that is declared or recorded.
+func (p *planning) gather() bool {
+	n := len(p.in.Want)
+	p.declared = make(map[addr.Instance]bool, n)
+	p.decls = make(map[addr.Instance]hcl.Range, n)
+	for i := range p.in.Want {
+		w := &p.in.Want[i]
+		if p.declared[w.Addr] {
+			p.report(diag.Error(w.Decl, "Declared twice", fmt.Sprintf("%s is declared here and at %s.", w.Addr, p.decls[w.Addr])))
+		}
+		p.declared[w.Addr], p.decls[w.Addr] = true, w.Decl
+	}
+	moved := p.moved()
+	p.sameObjects(moved)
+	if p.diags.HasErrors() {
+		return false
+	}
+	p.items = make([]item, 0, n+len(p.in.Prior.Objects)/8)
+	for i := range p.in.Want {
+		w := &p.in.Want[i]
+		p.items = append(p.items, item{at: w.Addr, prev: w.Addr, want: w, sch: p.schemaOf(w.Provider, w.Type)})
+	}
+	p.addRecorded(moved)
+	slices.SortFunc(p.items, func(a, b item) int { return order(a.at, b.at) })
+	p.index = make(map[addr.Instance]int, len(p.items))
+	for i := range p.items {
+		it := &p.items[i]
+		p.index[it.at] = i
+		p.look(it)
+	}
+	p.relate(moved)
+	return !p.diags.HasErrors()
+}
+
+func order(a, b addr.Instance) int {
+	if a == b {
+		return 0
+	}
+	if c := cmp.Compare(a.Module, b.Module); c != 0 {
+		return c
+	}
+	if a.Less(b) {
+		return -1
+	}
+	return 1
+}
+
+func (p *planning) addRecorded(moved map[addr.Instance]addr.Instance) {
+	at := make(map[addr.Instance]int, len(p.items))
+	for i := range p.items {
+		at[p.items[i].at] = i
+	}
+	for i := range p.in.Prior.Objects {
+		o := &p.in.Prior.Objects[i]
+		to, ok := moved[o.Addr]
+		if !ok {
+			to = o.Addr
+		} else {
+			p.moves = append(p.moves, plan.Moved{From: o.Addr, To: to})
+		}
+		k, ok := at[to]
+		if !ok {
+			k = len(p.items)
+			p.items = append(p.items, item{at: to})
+			at[to] = k
+		}
+		it := &p.items[k]
+		it.prior, it.prev = o, o.Addr
+		it.old = p.schemaOf(o.Provider, o.Addr.Type)
+		if it.sch == nil {
+			it.sch = it.old
+		}
+	}
+	slices.SortFunc(p.moves, func(a, b plan.Moved) int { return order(a.To, b.To) })
+}
+
+// readdressed is a recorded object whose relations name addresses of today: the
+// object itself where they do already.
+func readdressed(o *state.Object, moved map[addr.Instance]addr.Instance) *state.Object {
+	old := func(a addr.Instance) bool { _, ok := moved[a]; return ok }
+	if len(moved) == 0 || !slices.ContainsFunc(o.Within, old) && !slices.ContainsFunc(o.After, old) {
+		return o
+	}
+	c := *o
+	c.Within, c.After = translate(o.Within, moved), translate(o.After, moved)
+	return &c
+}
+
+func translate(as []addr.Instance, moved map[addr.Instance]addr.Instance) []addr.Instance {
+	out := slices.Clone(as)
+	for i, a := range out {
+		if to, ok := moved[a]; ok {
+			out[i] = to
+		}
+	}
+	return out
+}
+
+// look finds what exists at an address now.
+func (p *planning) look(i *item) {
+	if i.old == nil {
+		i.old = i.sch
+	}
+	if i.sch == nil || i.prior != nil && p.schemaOf(i.prior.Provider, i.at.Type) == nil {
+		p.report(p.noSchema(i))
+		return
+	}
+	l := p.in.Live[i.prev]
+	if i.prev != i.at {
+		next := p.in.Live[i.at]
+		if l.HashEqual == nil {
+			l.HashEqual = next.HashEqual
+		}
+		if l.Next == nil {
+			l.Next = &next
+		}
+	}
+	i.live = l
+	i.is = seen(l.Value)
+	if i.prior != nil && i.is != present {
+		i.was, _ = p.decode(i.prior, i.old)
+	}
+}
+
+func seen(v cty.Value) presence {
+	switch {
+	case v == cty.NilVal:
+		return unseen
+	case v.IsNull():
+		return absent
+	case !v.IsKnown():
+		return unseen
+	}
+	return present
+}
+
+func (p *planning) noSchema(i *item) *hcl.Diagnostic {
+	at := i.provider()
+	if i.sch == nil && i.want != nil {
+		at = i.want.Provider
+	}
+	if p.in.Types[at] == nil {
+		return diag.Error(p.decl(i.at), "Provider is not configured",
+			fmt.Sprintf("State has %s on %s, and the configuration no longer declares %s, so its objects cannot be reached. "+
+				"Declare it again until they are gone, or take the object out of the state with `msgflo state rm`.", i.at, at, at))
+	}
+	return diag.Error(p.decl(i.at), "Unknown type of object",
+		fmt.Sprintf("%s is of a type that %s does not have: %s is of kind %s.", i.at, at, at, p.in.Types[at].Name))
+}
+
+// decode reads the recorded value of an object.
+func (p *planning) decode(o *state.Object, s *schema) (cty.Value, bool) {
+	v, err := s.form.Decode(o.SchemaVersion, o.Attrs)
+	if err != nil {
+		p.report(diag.Error(p.decl(o.Addr), "State cannot be read",
+			fmt.Sprintf("What state has of %s cannot be used: %s. Restore the state from its backup, or take the object out of it with `msgflo state rm` and import it.", o.Addr, err)))
+		return cty.NilVal, false
+	}
+	return v, true
+}
+
+// relate indexes who is within whom, and brings recorded relations to the
+// addresses of today.
+func (p *planning) relate(moved map[addr.Instance]addr.Instance) {
+	p.inside, p.wants = make([][]int, len(p.items)), make([][]int, len(p.items))
+	for n := range p.items {
+		it := &p.items[n]
+		if it.prior != nil {
+			if r := readdressed(it.prior, moved); r != it.prior {
+				it.prior, it.readdressed = r, true
+			}
+			for _, a := range it.prior.Within {
+				if m, ok := p.index[a]; ok && m != n {
+					p.inside[m] = append(p.inside[m], n)
+				}
+			}
+		}
+		if it.want != nil {
+			for _, a := range it.want.Within {
+				if m, ok := p.index[a]; ok && m != n {
+					p.wants[m] = append(p.wants[m], n)
+				}
+			}
+		}
+	}
+}
+
+// encode writes a value as plan and state hold it: secrets and unknown parts
+// are null.
+func encode(s *schema, v cty.Value, secret []cty.Path) json.RawMessage {
+	if v == cty.NilVal || v.IsNull() || !v.IsKnown() {
+		return nil
+	}
+	for _, p := range secret {
+		v = recorded.Blank(v, p)
+	}
+	if !v.IsWhollyKnown() {
+		v = cty.UnknownAsNull(v)
+	}
+	b, err := ctyjson.Marshal(v, s.typ)
+	if err != nil {
+		return nil
+	}
+	return b
+}
+
+// sortDiags puts errors and warnings in the order of their declarations, so
+// that they do not depend on the order of the input.
+func (p *planning) sortDiags() {
+	slices.SortStableFunc(p.diags, func(a, b *hcl.Diagnostic) int {
+		if c := cmp.Compare(a.Severity, b.Severity); c != 0 {
+			return c
+		}
+		x, y := hcl.Range{}, hcl.Range{}
+		if a.Subject != nil {
+			x = *a.Subject
+		}
+		if b.Subject != nil {
+			y = *b.Subject
+		}
+		return cmp.Or(cmp.Compare(x.Filename, y.Filename), cmp.Compare(x.Start.Byte, y.Start.Byte), cmp.Compare(a.Detail, b.Detail))
+	})
+}

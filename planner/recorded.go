@@ -1,0 +1,240 @@
+package planner
+
+import (
+	"bytes"
+	"encoding/json"
+	"math/big"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/zclconf/go-cty/cty"
+)
+
+// says reports whether a recorded value (go-cty's JSON of the schema's type,
+// of its present version) says of an object what its live value says, without
+// decoding it: in a plan of many objects nearly all are as recorded, and
+// decoding them would be most of the plan's cost. False means "perhaps not".
+// Attributes that are never compared with what was recorded are passed over.
+func says(s *schema, raw json.RawMessage, live cty.Value) bool {
+	r := scan{b: raw}
+	if !r.take('{') {
+		return false
+	}
+	for n := 0; ; n++ {
+		if r.take('}') {
+			return n == len(s.Attrs) && r.end()
+		}
+		if n > 0 && !r.take(',') {
+			return false
+		}
+		name, ok := r.key()
+		if !ok || !s.typ.HasAttribute(name) {
+			return false
+		}
+		v := live.GetAttr(name)
+		if s.closed[name] || !v.IsKnown() {
+			if !r.skip() {
+				return false
+			}
+			continue
+		}
+		if s.typ.AttributeType(name) == cty.DynamicPseudoType && !v.IsNull() {
+			if !r.isDynamic(v) {
+				return false
+			}
+		} else if !r.is(v) {
+			return false
+		}
+	}
+}
+
+// A scan walks over JSON, comparing as it goes. It may give up on what is
+// unusual: then the value is decoded after all.
+type scan struct {
+	b []byte
+	i int
+}
+
+func (r *scan) space() {
+	for r.i < len(r.b) && (r.b[r.i] == ' ' || r.b[r.i] == '\n' || r.b[r.i] == '\t' || r.b[r.i] == '\r') {
+		r.i++
+	}
+}
+
+func (r *scan) take(c byte) bool {
+	r.space()
+	if r.i < len(r.b) && r.b[r.i] == c {
+		r.i++
+		return true
+	}
+	return false
+}
+
+func (r *scan) end() bool { r.space(); return r.i == len(r.b) }
+
+func (r *scan) word(w string) bool {
+	r.space()
+	if len(r.b)-r.i >= len(w) && string(r.b[r.i:r.i+len(w)]) == w {
+		r.i += len(w)
+		return true
+	}
+	return false
+}
+
+// text reads a string; plain says that it holds no escape.
+func (r *scan) text() (s []byte, plain, ok bool) {
+	if !r.take('"') {
+		return nil, false, false
+	}
+	start, plain := r.i, true
+	for ; r.i < len(r.b); r.i++ {
+		switch r.b[r.i] {
+		case '\\':
+			plain = false
+			r.i++
+		case '"':
+			r.i++
+			return r.b[start : r.i-1], plain, true
+		}
+	}
+	return nil, false, false
+}
+
+func (r *scan) key() (string, bool) {
+	s, plain, ok := r.text()
+	return string(s), ok && plain && r.take(':')
+}
+
+// is compares the next JSON value.
+func (r *scan) is(v cty.Value) bool {
+	if v.IsNull() {
+		return r.word("null")
+	}
+	switch t := v.Type(); {
+	case !v.IsKnown():
+		return false
+	case t == cty.String:
+		return r.isText(v.AsString())
+	case t == cty.Bool:
+		return r.word(strconv.FormatBool(v.True()))
+	case t == cty.Number:
+		return r.isNumber(v.AsBigFloat())
+	case t.IsListType() || t.IsTupleType() || t.IsSetType():
+		return r.isList(v)
+	case t.IsMapType() || t.IsObjectType():
+		return r.isMap(v)
+	}
+	return false
+}
+
+// isDynamic compares a value that go-cty wrote with its type beside it. That
+// the types agree follows from the values, as far as JSON tells them apart.
+func (r *scan) isDynamic(v cty.Value) bool {
+	if !r.take('{') {
+		return false
+	}
+	if k, ok := r.key(); !ok || k != "value" || !r.is(v) || !r.take(',') {
+		return false
+	}
+	k, ok := r.key()
+	return ok && k == "type" && r.skip() && r.take('}')
+}
+
+func (r *scan) isText(want string) bool {
+	s, plain, ok := r.text()
+	if !ok {
+		return false
+	}
+	if plain {
+		return string(s) == want
+	}
+	var got string
+	return utf8.Valid(s) && json.Unmarshal(r.b[r.i-len(s)-2:r.i], &got) == nil && got == want
+}
+
+func (r *scan) isNumber(f *big.Float) bool {
+	r.space()
+	start := r.i
+	for r.i < len(r.b) && bytes.IndexByte([]byte("+-.eE0123456789"), r.b[r.i]) >= 0 {
+		r.i++
+	}
+	var buf [32]byte
+	return string(f.Append(buf[:0], 'f', -1)) == string(r.b[start:r.i])
+}
+
+func (r *scan) isList(v cty.Value) bool {
+	if !r.take('[') {
+		return false
+	}
+	n := 0
+	for it := v.ElementIterator(); it.Next(); n++ {
+		if n > 0 && !r.take(',') {
+			return false
+		}
+		if _, e := it.Element(); !r.is(e) {
+			return false
+		}
+	}
+	return r.take(']')
+}
+
+func (r *scan) isMap(v cty.Value) bool {
+	if !r.take('{') {
+		return false
+	}
+	m := v.AsValueMap()
+	for n := 0; ; n++ {
+		if r.take('}') {
+			return n == len(m)
+		}
+		if n > 0 && !r.take(',') {
+			return false
+		}
+		k, ok := r.key()
+		e, has := m[k]
+		if !ok || !has || !r.is(e) {
+			return false
+		}
+	}
+}
+
+// skip passes over one value.
+func (r *scan) skip() bool {
+	r.space()
+	if r.i >= len(r.b) {
+		return false
+	}
+	switch r.b[r.i] {
+	case '"':
+		_, _, ok := r.text()
+		return ok
+	case '{', '[':
+		return r.skipNested()
+	}
+	start := r.i
+	for r.i < len(r.b) && bytes.IndexByte([]byte(",}] \n\t\r"), r.b[r.i]) < 0 {
+		r.i++
+	}
+	return r.i > start
+}
+
+func (r *scan) skipNested() bool {
+	for depth := 0; r.i < len(r.b); {
+		switch r.b[r.i] {
+		case '"':
+			if _, _, ok := r.text(); !ok {
+				return false
+			}
+			continue
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		}
+		r.i++
+		if depth == 0 {
+			return true
+		}
+	}
+	return false
+}
