@@ -24,7 +24,8 @@ type block struct {
 	whole     cty.Value // the value of all instances, once asked for
 	depends   []dep     // depends_on and what the module comes after
 	life      *lifecycle
-	check     string // the check block it belongs to
+	all       []addr.Instance // of its objects
+	check     string          // the check block it belongs to
 }
 
 func (b *block) label() string {
@@ -107,7 +108,7 @@ func (e *evaluator) open(i *instance) bool {
 	}
 	s := schemas[b.cfg.Type]
 	if s == nil {
-		e.errorf(b.cfg.Decl, "Not available on this broker", "%s is a %s broker, which has no %s%s. It has %s.", i.broker.addr, typ.Name, what,
+		e.errorf(b.cfg.Decl, "Not available on this broker", "%s is of the kind %s, which has no %s%s. It has %s.", i.broker.addr, typ.Name, what,
 			b.cfg.Type, strings.Join(sortedKeys(schemas), ", "))
 		return false
 	}

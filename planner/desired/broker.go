@@ -27,7 +27,6 @@ type broker struct {
 	in     *schemaInfo
 	vals   []cty.Value
 	config cty.Value // unmarked
-	value  cty.Value // what `broker.x` is in an expression
 }
 
 func (b *broker) label() string   { return b.addr.String() }
@@ -138,28 +137,6 @@ func firstOr(s []string, other string) string {
 		return s[0]
 	}
 	return other
-}
-
-// brokerValue is what `broker.x` is in an expression: its settings, those
-// secret that the schema or the configuration says are, and the URL, which may
-// hold a password.
-func (e *evaluator) brokerValue(b *broker) cty.Value {
-	if !e.evalBroker(b) || b.failed {
-		return brokenVal
-	}
-	if b.value == cty.NilVal {
-		vals := make(map[string]cty.Value, len(b.vals))
-		for n, v := range b.vals {
-			a := &b.in.attrs[n]
-			v = markPaths(v, a.secret)
-			if a.Name == "url" {
-				v = v.Mark(sensitive)
-			}
-			vals[a.Name] = v
-		}
-		b.value = cty.ObjectVal(vals)
-	}
-	return b.value
 }
 
 // brokerName is the name in `broker = broker.NAME`, or "".

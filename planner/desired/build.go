@@ -150,7 +150,7 @@ func (e *evaluator) visitBlock(b *block) {
 	for _, i := range b.instances {
 		if b.cfg.Data {
 			e.answerOf(i)
-			i.deps = unique(append(i.deps, e.narrow(b.exp.deps, i.key.text)...))
+			i.deps = unique(append(i.deps, e.narrow(&b.exp, i.key.text)...))
 			continue
 		}
 		if !e.complete(i) || i.in == nil {
@@ -158,6 +158,6 @@ func (e *evaluator) visitBlock(b *block) {
 			continue
 		}
 		e.lifecycleOf(i)
-		i.deps = unique(append(i.deps, e.narrow(b.exp.deps, i.key.text)...))
+		i.deps = unique(append(i.deps, e.narrow(&b.exp, i.key.text)...))
 	}
 }

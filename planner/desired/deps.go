@@ -70,7 +70,8 @@ func (e *evaluator) blockDeps(b *block, key string) []dep {
 
 // callDeps is the dependency on outputs of a called module.
 func (e *evaluator) callDeps(c *call, key, output string) []dep {
-	out := append([]dep(nil), c.exp.deps...)
+	out := e.narrow(&c.exp, key)
+	out = out[:len(out):len(out)]
 	for _, m := range c.instances {
 		if key != "" && m.key != key {
 			continue
@@ -114,9 +115,13 @@ func (e *evaluator) appendDeps(to []dep, x *expression, s *scope) []dep {
 // narrow makes the dependencies of a for_each or count those of one instance:
 // where the block chained on has an instance of the same key, it is that one.
 // Nothing of for_each is evaluated at apply, so this loses no order that matters.
-func (e *evaluator) narrow(ds []dep, key string) []dep {
+func (e *evaluator) narrow(x *expansion, key string) []dep {
+	ds := x.deps
 	if key == "" || len(ds) == 0 {
 		return ds
+	}
+	if x.chain != nil && x.chain.byKey[key] != nil {
+		return e.callDeps(x.chain, key, "")
 	}
 	out := make([]dep, len(ds))
 	for n, d := range ds {

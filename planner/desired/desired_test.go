@@ -33,7 +33,7 @@ const secretWord = "hunter2"
 // "vars" and "env" (NAME=VALUE lines), "data" (ID = HCL object), "computed" and
 // "live" (ADDRESS = HCL object); then "want", what Build and CheckAfter say.
 func TestBuild(t *testing.T) {
-	paths, err := filepath.Glob("testdata/*.txtar")
+	paths, err := txtarSeeds()
 	if err != nil || len(paths) == 0 {
 		t.Fatal("no test files", err)
 	}
@@ -66,6 +66,8 @@ func TestBuild(t *testing.T) {
 		})
 	}
 }
+
+func txtarSeeds() ([]string, error) { return filepath.Glob("testdata/*.txtar") }
 
 func outcome(t *testing.T, files []txtar.File) string {
 	t.Helper()

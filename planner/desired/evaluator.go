@@ -48,6 +48,10 @@ const (
 	done
 )
 
+// maxDepth bounds the chain of declarations evaluated for each other; each one
+// takes some kilobytes of the goroutine's stack, and its end is no panic.
+const maxDepth = 20_000
+
 // once runs f unless it ran before. It reports false where n is running: the
 // circle is reported, and the caller goes on with a broken value.
 func (e *evaluator) once(n node, s *state, f func()) bool {
@@ -56,6 +60,10 @@ func (e *evaluator) once(n node, s *state, f func()) bool {
 		return true
 	case running:
 		e.circle(n)
+		return false
+	}
+	if len(e.stack) >= maxDepth {
+		e.errorf(n.decl(), "Chain of references too long", "%s stands at the end of a chain of more than %d declarations that each refer to the next.", n.label(), maxDepth)
 		return false
 	}
 	*s = running

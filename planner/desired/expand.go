@@ -46,8 +46,9 @@ type expansion struct {
 	mode   mode
 	keys   []instanceKey
 	deps   []dep
-	held   bool // waits for data
-	broken bool // reported already
+	chain  *call // for_each = module.x: the instances follow those of the call
+	held   bool  // waits for data
+	broken bool  // reported already
 }
 
 type instanceKey struct {
@@ -120,9 +121,10 @@ func (e *evaluator) expandCount(m *module, src hcl.Expression, label string) exp
 			"of the instances, so it cannot be secret.", label)
 		return out
 	}
-	v, err := convert.Convert(plain(v), cty.Number)
+	was := plain(v)
+	v, err := convert.Convert(was, cty.Number)
 	if err != nil || v.IsNull() {
-		e.errorf(src.Range(), summary, "The count of %s must be a whole number from 0; %s.", label, nullOr(v, "this is something else"))
+		e.errorf(src.Range(), summary, "The count of %s must be a whole number from 0; %s.", label, nullOr(v, "a "+was.Type().FriendlyName()+" that is no number is given"))
 		return out
 	}
 	n, acc := v.AsBigFloat().Int64()
@@ -150,6 +152,9 @@ func (e *evaluator) expandForEach(m *module, src hcl.Expression, label string) e
 	x := e.compile(m, src, nil)
 	v := e.eval(x, m.scope)
 	out := expansion{mode: byKey, deps: e.deps(x, m.scope)}
+	if len(x.refs) == 1 && len(x.refs[0].rest) == 0 && isPath(x.src) {
+		out.chain = x.refs[0].call
+	}
 	if e.unusable(&out, v, src, summary, "for_each") {
 		return out
 	}
@@ -172,6 +177,11 @@ func (e *evaluator) expandForEach(m *module, src hcl.Expression, label string) e
 		e.errorf(src.Range(), summary, "The for_each of %s has %d elements; at most %d are allowed.", label, v.LengthInt(), maxInstances)
 		return out
 	}
+	from := x.bareValue()
+	if from != nil && from.keys != nil {
+		out.keys, out.broken = from.keys, false
+		return out
+	}
 	out.keys = make([]instanceKey, 0, v.LengthInt())
 	for it := v.ElementIterator(); it.Next(); {
 		k, val := it.Element()
@@ -185,7 +195,18 @@ func (e *evaluator) expandForEach(m *module, src hcl.Expression, label string) e
 		out.keys = append(out.keys, instanceKey{text: addr.StringKey(k.AsString()), key: k, value: val, mode: byKey})
 	}
 	out.broken = false
+	if from != nil {
+		from.keys = out.keys
+	}
 	return out
+}
+
+// bareValue is the variable or local that an expression is, and nothing else.
+func (x *expression) bareValue() *value {
+	if len(x.refs) == 1 && len(x.refs[0].rest) == 0 && isPath(x.src) {
+		return x.refs[0].value
+	}
+	return nil
 }
 
 // unusable deals with a count or for_each that is not known. Elements of a map

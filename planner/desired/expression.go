@@ -2,6 +2,7 @@ package desired
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -49,6 +50,7 @@ type direct struct {
 }
 
 func (e *evaluator) compile(m *module, src hcl.Expression, iterators []string) *expression {
+	src = native(src)
 	x := &expression{src: src, mod: m}
 	src = unwrap(src)
 	if lit, ok := literal(src); ok {
@@ -68,6 +70,27 @@ func (e *evaluator) compile(m *module, src hcl.Expression, iterators []string) *
 	if len(vars) > 0 && !x.bad {
 		e.compileIndexes(x, src, iterators)
 		x.direct = e.compileDirect(x, src, iterators)
+	}
+	return x
+}
+
+// native turns a JSON string with a template into the expression that it is, so
+// that references in it are as exact as in native syntax.
+func native(src hcl.Expression) hcl.Expression {
+	at := src.Range()
+	if _, ok := src.(hclsyntax.Expression); ok || !strings.HasSuffix(at.Filename, ".json") {
+		return src
+	}
+	v, diags := src.Value(nil) // without a context, templates are left as written
+	if diags.HasErrors() || v.IsNull() || v.Type() != cty.String {
+		return src
+	}
+	start := at.Start
+	start.Byte++
+	start.Column++
+	x, diags := hclsyntax.ParseTemplate([]byte(v.AsString()), at.Filename, start)
+	if diags.HasErrors() {
+		return src // evaluation reports it
 	}
 	return x
 }
@@ -259,7 +282,8 @@ func (e *evaluator) prepare(x *expression) {
 				put(r.block.cfg.Type, r.block.cfg.Name, v)
 			}
 		case r.brk != nil:
-			v = e.brokerValue(r.brk)
+			// A broker stands for its name, so that `broker = var.x ? broker.a : broker.b` works.
+			v = cty.StringVal(r.brk.cfg.Name)
 			put("broker", r.brk.cfg.Name, v)
 		case r.path:
 			top["path"] = cty.ObjectVal(map[string]cty.Value{"module": cty.StringVal(x.mod.cfg.Dir), "root": cty.StringVal(e.root.cfg.Dir)})

@@ -70,13 +70,32 @@ func (t traits) or(o traits) traits {
 	return t
 }
 
-// marked is cty's ContainsMarked with a short way for primitives, which are
-// most of what a topology holds.
+// marked is cty's ContainsMarked with a short way for primitives and small
+// objects, which are most of what a topology holds: a walk would sort the
+// attributes of every one of them.
 func marked(v cty.Value) bool {
 	if v.IsMarked() {
 		return true
 	}
-	if v.Type().IsPrimitiveType() || v.IsNull() || !v.IsKnown() {
+	ty := v.Type()
+	switch {
+	case ty.IsPrimitiveType() || v.IsNull() || !v.IsKnown():
+		return false
+	case ty.IsObjectType():
+		for name := range ty.AttributeTypes() {
+			if marked(v.GetAttr(name)) {
+				return true
+			}
+		}
+		return false
+	case ty.IsSetType():
+		return false // a set takes the marks of its elements upon itself
+	case ty.IsMapType() && ty.ElementType().IsPrimitiveType(), ty.IsListType() && ty.ElementType().IsPrimitiveType():
+		for it := v.ElementIterator(); it.Next(); {
+			if _, el := it.Element(); el.IsMarked() {
+				return true
+			}
+		}
 		return false
 	}
 	return v.ContainsMarked()

@@ -56,6 +56,7 @@ type value struct {
 	scope *scope      // in which x is evaluated
 	val   cty.Value
 	deps  []dep
+	keys  []instanceKey // of a for_each over it; several blocks chain on one local, and sets are slow to sort
 	// compute fills val and deps.
 	compute func(v *value)
 }
@@ -148,7 +149,7 @@ func (e *evaluator) expandCall(c *call) bool {
 		for _, k := range c.exp.keys {
 			child := e.newModule(c.cfg.Module, c.label()+k.text)
 			child.call, child.key = c, k.text
-			child.outer = append(shared[:len(shared):len(shared)], e.narrow(c.exp.deps, k.text)...)
+			child.outer = append(shared[:len(shared):len(shared)], e.narrow(&c.exp, k.text)...)
 			e.bindArguments(child, c, k.scope(c.mod))
 			c.instances = append(c.instances, child)
 			c.byKey[k.text] = child

@@ -38,7 +38,7 @@ func rabbit() *providers.Type {
 	return &providers.Type{
 		Name: "rabbitmq", Schemes: []string{"amqp", "amqps"},
 		Config: providers.Schema{Attrs: []providers.Attr{
-			{Name: "url", Type: str, Required: true, Sensitive: wholly()},
+			{Name: "url", Type: str, Sensitive: wholly()},
 			{Name: "management", Type: str},
 			{Name: "password", Type: str, Sensitive: wholly()},
 			{Name: "tls", Attrs: []providers.Attr{{Name: "ca_file", Type: str}, {Name: "insecure", Type: boolean, Default: cty.False}}},

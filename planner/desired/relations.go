@@ -372,16 +372,37 @@ func (e *evaluator) reportCircle(all []*instance, circle []int) {
 func (e *evaluator) record(i *instance, rel *related) {
 	o := i.object
 	o.Within = addressesOf(rel.within, nil, i)
+	if len(rel.hard) == 1 && len(rel.soft) == 0 && rel.hard[0].block != nil && len(rel.within) == 0 {
+		o.After = e.allOf(rel.hard[0].block)
+		e.recordTriggers(i)
+		return
+	}
 	after := rel.soft
 	for _, d := range rel.hard {
 		after = append(after, e.instancesOf(d)...)
 	}
 	o.After = addressesOf(after, rel.within, i)
+	e.recordTriggers(i)
+}
+
+// allOf are the addresses of a block's objects, in one slice for all that
+// depend on the whole block.
+func (e *evaluator) allOf(b *block) []addr.Instance {
+	if b.all == nil {
+		b.all = addressesOf(b.instances, nil, nil)
+	}
+	return b.all
+}
+
+func (e *evaluator) recordTriggers(i *instance) {
+	if len(i.triggers) == 0 {
+		return
+	}
 	var triggers []*instance
 	for _, d := range i.triggers {
 		triggers = append(triggers, e.instancesOf(d)...)
 	}
-	o.Lifecycle.ReplaceTriggeredBy = addressesOf(triggers, nil, nil)
+	i.object.Lifecycle.ReplaceTriggeredBy = addressesOf(triggers, nil, nil)
 }
 
 func addressesOf(is, without []*instance, self *instance) []addr.Instance {
