@@ -48,3 +48,14 @@ func BenchmarkLoad(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkEmbeddedSources(b *testing.B) {
+	src := map[string][]byte{"main.flo.hcl": literalBlocks(1000)}
+	m, diags := Load(".", Options{Types: testTypes(), Version: testVersion, Sources: src})
+	if diags.HasErrors() {
+		b.Fatal(diags)
+	}
+	for b.Loop() {
+		m.EmbeddedSources(".")
+	}
+}

@@ -59,7 +59,7 @@ func (d *decoder) variableType(v *Variable, a *hcl.Attribute) bool {
 
 func (d *decoder) variableDefault(v *Variable, a *hcl.Attribute, typed bool) {
 	// Whatever is wrong below, a default was meant: the variable is optional.
-	v.Default = cty.NullVal(v.Type)
+	v.Default, v.defaultExpr = cty.NullVal(v.Type), a.Expr
 	if len(a.Expr.Variables()) > 0 {
 		d.errorf(a.Expr.Range(), "Constant expected", "A variable's default is known before any value is, so it cannot refer to anything. Put the expression into a locals block: coalesce(var.%s, …).", v.Name)
 		return

@@ -277,6 +277,7 @@ func newDecoder(l *loader, dir string, root bool) *decoder {
 			Variables: map[string]*Variable{}, Locals: map[string]*Local{}, Outputs: map[string]*Output{},
 			Brokers: map[string]*Broker{}, Calls: map[string]*Call{},
 			Resources: map[string]*Resource{}, Data: map[string]*Resource{}, Files: map[string]*hcl.File{},
+			brokerAttrs: l.broker,
 		},
 	}
 }

@@ -31,6 +31,10 @@ type Module struct {
 	// Files are the sources by path, for snippets in diagnostics and for plan
 	// files; a child's files are in the child.
 	Files map[string]*hcl.File
+
+	// For EmbeddedSources: arguments of sensitive(…), and what a broker block takes.
+	marked      []hcl.Expression
+	brokerAttrs []providers.Attr
 }
 
 // Settings is the msgflo block.
@@ -59,6 +63,8 @@ type Variable struct {
 	Nullable          bool // default true
 	Validations       []Condition
 	Decl              hcl.Range
+
+	defaultExpr hcl.Expression // nil: none
 }
 
 // Convert brings a value to the variable's type, filling optional attributes.

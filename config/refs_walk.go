@@ -61,6 +61,9 @@ func (w *referenceWalker) isLocal(name string) bool {
 }
 
 func (w *referenceWalker) call(n *hclsyntax.FunctionCallExpr) {
+	if n.Name == "sensitive" && len(n.Args) > 0 {
+		w.d.m.marked = append(w.d.m.marked, n.Args[0])
+	}
 	if w.d.l.functions[n.Name] {
 		return
 	}
@@ -124,7 +127,13 @@ func (d *decoder) walkJSON(e hcl.Expression, s scope) {
 		d.diags = append(d.diags, diags...)
 		return
 	}
-	if !isLiteral(t) {
-		d.walk(t, s)
+	if isLiteral(t) {
+		return
+	}
+	before := len(d.m.marked)
+	d.walk(t, s)
+	if len(d.m.marked) > before {
+		// Places within a JSON string are uncertain: the string as a whole.
+		d.m.marked = append(d.m.marked[:before], e)
 	}
 }
