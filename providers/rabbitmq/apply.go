@@ -1,0 +1,109 @@
+package rabbitmq
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/msgflo/msgflo/config/diag"
+	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/rabbitmq/mgmt"
+)
+
+// Apply implements providers.Provider: over AMQP where AMQP has the verb, else
+// by the management API, reading back what it took.
+func (p *provider) Apply(ctx context.Context, c providers.Change) (cty.Value, error) {
+	if p.catalogue.resources[c.Type] == nil {
+		return cty.NilVal, fmt.Errorf("a RabbitMQ broker has no objects of type %q", c.Type)
+	}
+	remove := c.After == cty.NilVal || c.After.IsNull()
+	var v cty.Value
+	var err error
+	switch {
+	case remove && (c.Before == cty.NilVal || c.Before.IsNull()):
+		return cty.NullVal(p.nullType(c.Type)), nil
+	case remove:
+		v, err = p.remove(ctx, c)
+	default:
+		v, err = p.make(ctx, c)
+	}
+	return v, p.applyError(err)
+}
+
+// applyError leaves one kind of error for a broken connection.
+func (p *provider) applyError(err error) error {
+	if err == nil {
+		return nil
+	}
+	if errors.Is(err, errNoManagement) {
+		return fmt.Errorf("this needs RabbitMQ's management API, and %w: AMQP itself has no such verb; set `management` to its URL", errNoManagement)
+	}
+	return p.managementError(err)
+}
+
+func (p *provider) make(ctx context.Context, c providers.Change) (cty.Value, error) {
+	switch c.Type {
+	case typeQueue:
+		return p.declareQueue(ctx, c.After)
+	case typeExchange:
+		return p.declareExchange(ctx, c.After)
+	case typeBinding:
+		return p.bind(ctx, c.After)
+	}
+	return p.put(ctx, c)
+}
+
+func (p *provider) remove(ctx context.Context, c providers.Change) (cty.Value, error) {
+	var err error
+	switch c.Type {
+	case typeQueue:
+		err = p.deleteQueue(ctx, c)
+	case typeExchange:
+		err = p.deleteExchange(ctx, c)
+	case typeBinding:
+		err = p.unbind(ctx, c.Before)
+	case typeVhost:
+		err = p.deleteVhost(ctx, c)
+	default:
+		err = p.deleteOverHTTP(ctx, c)
+	}
+	if err != nil {
+		return cty.NilVal, err
+	}
+	return cty.NullVal(p.nullType(c.Type)), nil
+}
+
+// describe names an object for errors: queue "jobs" in vhost "/".
+func describe(typ string, v cty.Value) string {
+	in := ""
+	if vhost := stringAttr(v, "vhost"); vhost != "" && typ != typeVhostLimit {
+		in = " in vhost " + quote(vhost)
+	}
+	switch typ {
+	case typeBinding:
+		return fmt.Sprintf("binding %s -> %s (key %s)%s", quote(stringAttr(v, "source")), quote(stringAttr(v, "destination")), quote(stringAttr(v, "routing_key")), in)
+	case typeVhostLimit:
+		return "limits of vhost " + quote(stringAttr(v, "vhost"))
+	case typeUserLimit:
+		return "limits of user " + quote(stringAttr(v, "user"))
+	case typePermission:
+		return "permission of user " + quote(stringAttr(v, "user")) + in
+	case typeTopicPerm:
+		return "topic permission of user " + quote(stringAttr(v, "user")) + " on exchange " + quote(stringAttr(v, "exchange")) + in
+	}
+	return typ + " " + quote(stringAttr(v, "name")) + in
+}
+
+// explainHTTP adds what was tried to a refusal of the management API.
+func explainHTTP(what string, err error) error {
+	var e *mgmt.Error
+	if !errors.As(err, &e) || e.EndsConnection() {
+		return err
+	}
+	if e.Kind == mgmt.Rejected && e.Reason != "" {
+		return explainReason(what, e.Reason, err)
+	}
+	return &brokerError{headline: e.Summary(), detail: what + ": " + diag.Sentence(e.Error()), err: err}
+}

@@ -1,0 +1,249 @@
+package rabbitmq
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/rabbitmq/mgmt"
+)
+
+// Depth implements providers.Meter: what would be lost with each object, and
+// what would go with it.
+func (p *provider) Depth(ctx context.Context, queries []providers.Query) ([]providers.Depth, error) {
+	depths := make([]providers.Depth, len(queries))
+	client, err := p.client(ctx)
+	if err != nil && err != errNoManagement {
+		return nil, err
+	}
+	index, err := p.bindingIndex(ctx, client, queries)
+	if err != nil {
+		return nil, p.managementError(err)
+	}
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(parallelReads)
+	for i, q := range queries {
+		g.Go(func() (err error) {
+			depths[i], err = p.depth(ctx, client, q, index)
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, p.managementError(err)
+	}
+	return depths, nil
+}
+
+// endpoint is a queue or exchange as one end of bindings.
+type endpoint struct{ vhost, kind, name string }
+
+// bindingIndex lists the bindings of vhosts where many objects are asked
+// about; nil where asking for each is cheaper.
+func (p *provider) bindingIndex(ctx context.Context, c *mgmt.Client, queries []providers.Query) (map[string]map[endpoint][]mgmt.Binding, error) {
+	count := map[string]int{}
+	for _, q := range queries {
+		if q.Type == typeQueue || q.Type == typeExchange {
+			count[stringAttr(q.Value, "vhost")]++
+		}
+	}
+	index := map[string]map[endpoint][]mgmt.Binding{}
+	for vhost, n := range count {
+		if n <= fewObjects || c == nil {
+			continue
+		}
+		bs, err := c.Bindings(ctx, vhost)
+		if absent(err) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		m := map[endpoint][]mgmt.Binding{}
+		for _, b := range bs {
+			to := endpoint{vhost, b.DestinationType, b.Destination}
+			m[to] = append(m[to], b)
+			from := endpoint{vhost, typeExchange, b.Source}
+			if b.Source != "" && from != to {
+				m[from] = append(m[from], b)
+			}
+		}
+		index[vhost] = m
+	}
+	return index, nil
+}
+
+func (p *provider) depth(ctx context.Context, c *mgmt.Client, q providers.Query, index map[string]map[endpoint][]mgmt.Binding) (d providers.Depth, err error) {
+	vhost, name := stringAttr(q.Value, "vhost"), stringAttr(q.Value, "name")
+	switch q.Type {
+	case typeVhost:
+		if c == nil {
+			return providers.Depth{Unknown: true}, nil
+		}
+		d, err = p.vhostDepth(ctx, c, name)
+		if absent(err) {
+			return providers.Depth{}, nil
+		}
+		return d, err
+	case typeQueue:
+		if d, err = p.queueDepth(ctx, vhost, name); err != nil {
+			return d, err
+		}
+	case typeExchange:
+	default:
+		return d, nil
+	}
+	if c == nil {
+		return d, nil
+	}
+	bs, err := bindingsAt(ctx, c, endpoint{vhost, q.Type, name}, index[vhost])
+	for i := range bs {
+		if bs[i].Source != "" {
+			d.Collateral = append(d.Collateral, providers.Object{Type: typeBinding, Value: bindingValue(&bs[i])})
+		}
+	}
+	return d, err
+}
+
+// bindingsAt are all bindings that go with a queue or an exchange.
+func bindingsAt(ctx context.Context, c *mgmt.Client, e endpoint, index map[endpoint][]mgmt.Binding) ([]mgmt.Binding, error) {
+	if index != nil {
+		return index[e], nil
+	}
+	if e.kind == typeQueue {
+		bs, err := c.BindingsOf(ctx, e.vhost, e.name)
+		return bs, unlessAbsent(err)
+	}
+	from, err := c.BindingsFrom(ctx, e.vhost, e.name)
+	if err != nil {
+		return nil, unlessAbsent(err)
+	}
+	to, err := c.BindingsTo(ctx, e.vhost, e.name)
+	for _, b := range to {
+		if b.Source != e.name { // bound to itself: already among those from it
+			from = append(from, b)
+		}
+	}
+	return from, unlessAbsent(err)
+}
+
+// queueDepth counts what is in a queue now: what is ready by a passive
+// declare, which is immediate, what consumers hold by the management API,
+// which samples. A stream tells neither at once, so it is read.
+func (p *provider) queueDepth(ctx context.Context, vhost, name string) (providers.Depth, error) {
+	var d providers.Depth
+	var typ string
+	c, err := p.client(ctx)
+	switch {
+	case err == errNoManagement:
+		d.Unknown = true // unacknowledged messages cannot be seen
+	case err != nil:
+		return d, err
+	default:
+		s, err := c.Queue(ctx, vhost, name)
+		if absent(err) {
+			return d, nil
+		}
+		if err != nil {
+			return d, err
+		}
+		typ = s.Type
+		d.Ready, d.Unacked, d.Consumers = max(0, s.Ready), max(0, s.Unacked), max(0, s.Consumers)
+	}
+	if typ == stream {
+		d.Ready, err = p.streamDepth(ctx, vhost, name, d.Ready)
+		return d, err
+	}
+	var q amqp.Queue
+	err = p.pool(vhost).do(ctx, func(ch *amqp.Channel) (err error) {
+		q, err = ch.QueueDeclarePassive(name, true, false, false, false, nil)
+		return err
+	})
+	var refused *vhostError
+	switch {
+	case hasCode(err, amqp.NotFound), errors.As(err, &refused):
+		return providers.Depth{}, nil
+	case err != nil:
+		return d, explainAMQP("counting the messages of queue "+quote(name), err)
+	}
+	d.Ready, d.Consumers = int64(q.Messages), int64(q.Consumers)
+	return d, nil
+}
+
+// streamProbe is how long a stream that has messages may take to send the
+// first. One that the statistics say holds some is not probed.
+const streamProbe = time.Second
+
+// streamDepth is the number of messages in a stream by the statistics, or at
+// least one where they have not counted yet and the stream sends one.
+func (p *provider) streamDepth(ctx context.Context, vhost, name string, counted int64) (int64, error) {
+	if counted > 0 {
+		return counted, nil
+	}
+	var n int64
+	err := p.pool(vhost).do(ctx, func(ch *amqp.Channel) error {
+		if err := ch.Qos(1, 0, false); err != nil {
+			return err
+		}
+		const tag = "msgflo-depth"
+		deliveries, err := ch.Consume(name, tag, false, false, false, false, amqp.Table{"x-stream-offset": "first"})
+		if err != nil {
+			return err
+		}
+		timeout := time.NewTimer(streamProbe)
+		defer timeout.Stop()
+		select {
+		case d, ok := <-deliveries:
+			if ok {
+				n = 1
+				_ = d.Ack(false)
+			}
+		case <-timeout.C:
+		case <-ctx.Done():
+		}
+		// The channel ends here: a cancelled consumer may have deliveries on the way.
+		return ch.Close()
+	})
+	if hasCode(err, amqp.NotFound) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, explainAMQP("looking into stream "+quote(name), err)
+	}
+	return n, nil
+}
+
+// vhostDepth sums up the queues of a vhost, and lists what is in it.
+func (p *provider) vhostDepth(ctx context.Context, c *mgmt.Client, name string) (providers.Depth, error) {
+	var d providers.Depth
+	queues, err := c.Queues(ctx, name)
+	if err != nil {
+		return d, err
+	}
+	if len(queues) == 0 {
+		if ok, err := c.Exists(ctx, "vhosts", name); err != nil || !ok {
+			return d, err
+		}
+	}
+	for i := range queues {
+		q := &queues[i]
+		live := providers.Depth{Ready: max(0, q.Ready), Unacked: max(0, q.Unacked), Consumers: max(0, q.Consumers)}
+		if q.Type != classic && live.Messages() == 0 {
+			// Other types' totals come with the statistics, seconds late.
+			if live, err = p.queueDepth(ctx, name, q.Name); err != nil {
+				var refused *vhostError
+				if !errors.As(err, &refused) {
+					return d, err
+				}
+				d.Unknown = true
+			}
+		}
+		d.Ready, d.Unacked, d.Consumers = d.Ready+live.Ready, d.Unacked+live.Unacked, d.Consumers+live.Consumers
+		d.Unknown = d.Unknown || live.Unknown
+	}
+	d.Collateral, err = p.inside(ctx, c, name, "")
+	return d, err
+}

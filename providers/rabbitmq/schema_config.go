@@ -1,0 +1,61 @@
+package rabbitmq
+
+import (
+	"fmt"
+	"net/url"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/msgflo/msgflo/providers"
+)
+
+// whole says that all of an attribute is secret.
+func whole() []cty.Path { return []cty.Path{{}} }
+
+// configSchema is the broker block of a RabbitMQ broker.
+func configSchema() providers.Schema {
+	return providers.Schema{
+		Doc: "A RabbitMQ broker. Its URL's scheme, amqp or amqps, picks this provider; the URL's path is the default vhost.",
+		Attrs: []providers.Attr{
+			{Name: "url", Type: cty.String, Required: true, Sensitive: whole(), Check: checkBrokerURL,
+				Doc: "amqp(s)://user:password@host:port/vhost; a slash in the vhost's name is written %2F"},
+			{Name: "management", Type: cty.String, Check: checkManagementURL,
+				Doc: "URL of the management API; default: the same host, port 15672, or 15671 with TLS. \"none\": there is none, and a plan can see less"},
+			{Name: "username", Type: cty.String, Doc: "default: that of the URL, else guest"},
+			{Name: "password", Type: cty.String, Sensitive: whole(), Doc: "default: that of the URL"},
+			{Name: "password_command", Type: cty.List(cty.String),
+				Doc: "a program and its arguments, run without a shell when the broker is first used; what it prints, less the last newline, is the password"},
+			{Name: "tls", Doc: "how TLS connections are checked, to the broker and to its management API", Attrs: []providers.Attr{
+				{Name: "ca_file", Type: cty.String, Doc: "PEM file of the authorities to trust; default: the system's"},
+				{Name: "cert_file", Type: cty.String, Doc: "PEM file of the client certificate"},
+				{Name: "key_file", Type: cty.String, Doc: "PEM file of the client certificate's key"},
+				{Name: "server_name", Type: cty.String, Doc: "name to expect in the broker's certificate; default: the URL's host"},
+				{Name: "insecure", Type: cty.Bool, Doc: "accept any certificate; warns at every run"},
+			}},
+			{Name: "prefix", Type: cty.String, NotYet: "prefix is for participants, which this version does not have yet",
+				Doc: "put before the role that participants are started with"},
+		},
+	}
+}
+
+func checkBrokerURL(v cty.Value) error {
+	_, err := parseURL(v.AsString())
+	return err
+}
+
+const noManagement = "none"
+
+func checkManagementURL(v cty.Value) error {
+	s := v.AsString()
+	if s == "" || s == noManagement {
+		return nil
+	}
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https" {
+		return fmt.Errorf("it is no URL of a management API: write http://host:15672, or \"none\" where the broker has none")
+	}
+	if u.User != nil {
+		return fmt.Errorf("credentials do not belong here: write them as username and password of the broker block")
+	}
+	return nil
+}
