@@ -12,7 +12,7 @@ const checksumKey = `"checksum"`
 // seal ends a document, given without its closing brace and after its last
 // comma, with the checksum of what is before it.
 func seal(doc []byte) []byte {
-	sum := digest(doc)
+	sum := Digest(doc)
 	doc = append(doc, "  "+checksumKey+`: "`...)
 	doc = append(doc, sum...)
 	return append(doc, "\"\n}\n"...)
@@ -21,13 +21,13 @@ func seal(doc []byte) []byte {
 // sealed reports whether sum is the checksum of the document that it ends.
 func sealed(doc []byte, sum string) bool {
 	i := bytes.LastIndex(doc, []byte(checksumKey))
-	return i >= 0 && digest(doc[:i]) == sum
+	return i >= 0 && Digest(doc[:i]) == sum
 }
 
-// digest is the SHA-256 of a document without the white space between its
+// Digest is the SHA-256 of a document without the white space between its
 // tokens, so that a server or an editor that only lays it out anew breaks
-// nothing. It needs no valid JSON.
-func digest(doc []byte) string {
+// nothing: stores compare versions by it. It needs no valid JSON.
+func Digest(doc []byte) string {
 	h := sha256.New()
 	start, quoted := 0, false
 	for i := 0; i < len(doc); i++ {
