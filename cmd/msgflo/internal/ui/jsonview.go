@@ -205,7 +205,7 @@ func (v *JSONView) planned(c *change.Change) {
 		m.PreviousResource = &from
 	}
 	if c.Action == plan.Adopt || c.Step.Imported {
-		m.Importing = &tfjson.Importing{ID: c.LiveID()}
+		m.Importing = &tfjson.Importing{ID: c.LiveID(v.opt.Schemas.For(c.Step.Provider, c.Addr.Type))}
 	}
 	if c.Action == plan.Replace || c.Action == plan.Migrate {
 		m.Reason = "requested"

@@ -14,7 +14,7 @@ import (
 // declared, secrets masked, then the outputs.
 func ShowState(w io.Writer, s *state.Snapshot, schemas change.Schemas, color bool) error {
 	p := newPrinter(w, color)
-	if s == nil || len(s.Objects) == 0 && len(s.Outputs) == 0 {
+	if s == nil || len(s.Objects)+len(s.Outputs)+len(s.Pending) == 0 {
 		p.line("The state is empty: nothing has been applied yet.")
 		p.flush()
 		return p.err
@@ -24,6 +24,13 @@ func ShowState(w io.Writer, s *state.Snapshot, schemas change.Schemas, color boo
 			p.line()
 		}
 		p.object(&s.Objects[i], schemas)
+	}
+	if len(s.Pending) > 0 {
+		p.line()
+		p.line(p.pal.with(p.pal.bold, "Begun by an interrupted run, outcome not known; the next plan looks:"))
+		for i := range s.Pending {
+			p.line("  ", diag.Escape(s.Pending[i].Addr.String()))
+		}
 	}
 	if len(s.Outputs) > 0 {
 		p.line()

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 
+	ctyjson "github.com/zclconf/go-cty/cty/json"
+
 	"github.com/msgflo/msgflo/cmd/msgflo/internal/ui/value"
 	"github.com/msgflo/msgflo/config/addr"
 	"github.com/msgflo/msgflo/planner/plan"
@@ -241,8 +243,18 @@ func Label(a addr.Instance, f Facts) string {
 // escapeKey: keys are quoted as HCL quotes them already (addr.StringKey).
 func escapeKey(k string) string { return strings.TrimSpace(k) }
 
-// LiveID is the name by which people find the live object.
-func (c *Change) LiveID() string {
+// LiveID is the text by which `import` finds the live object: the schema's
+// form, or where that cannot be made, its name.
+func (c *Change) LiveID(s *providers.Schema) string {
+	raw := c.After()
+	if len(raw) == 0 {
+		raw = c.Before()
+	}
+	if s != nil && s.ID != nil && len(c.secretPaths()) == 0 {
+		if v, err := ctyjson.Unmarshal(raw, s.ImpliedType()); err == nil && !v.IsNull() && v.IsWhollyKnown() {
+			return s.ID(v)
+		}
+	}
 	f := c.Facts
 	id := f.Name
 	switch {

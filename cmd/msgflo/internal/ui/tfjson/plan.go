@@ -212,7 +212,7 @@ func (o PlanOptions) resourceChange(c *change.Change, planned *tree) ResourceCha
 		r.Change.ReplacePaths = append(r.Change.ReplacePaths, value.Steps(p))
 	}
 	if c.Action == plan.Adopt || c.Step.Imported {
-		r.Change.Importing = &Importing{ID: c.LiveID()}
+		r.Change.Importing = &Importing{ID: c.LiveID(s)}
 	}
 	if after != nil {
 		planned.add(c.Addr, resource(c.Addr, ap, as, r.ProviderName, c.Step.SchemaVersion))

@@ -97,18 +97,21 @@ func oneLine(v any, limit int) string {
 // size is a cheap lower bound of a literal's length, counted no further than limit.
 func size(v any, limit int) int {
 	n := 1
+	if limit < 0 {
+		return n
+	}
 	switch v := v.(type) {
 	case string:
 		n = len(v) / utf8.UTFMax
 	case []any:
 		for _, e := range v {
-			if n += size(e, limit); n > limit {
+			if n += size(e, limit-n); n > limit {
 				break
 			}
 		}
 	case map[string]any:
 		for k, e := range v {
-			if n += len(k)/utf8.UTFMax + size(e, limit); n > limit {
+			if n += len(k)/utf8.UTFMax + size(e, limit-n); n > limit {
 				break
 			}
 		}

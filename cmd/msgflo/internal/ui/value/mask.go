@@ -119,6 +119,11 @@ func Mask(v any, p Paths) any {
 		for k, e := range v {
 			v[k] = maskAt(e, p.Key, k)
 		}
+		// A wrapping that the schema does not know of (another build wrote it) is
+		// not part of the path.
+		if in, ok := unwrap(v); ok {
+			v["value"] = Mask(in, p)
+		}
 		return v
 	case []any:
 		for i, e := range v {
