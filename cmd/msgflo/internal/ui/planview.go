@@ -40,6 +40,9 @@ func (p *planPrinter) all() {
 	p.outputs()
 	p.consent()
 	p.gap()
+	if p.plan.Targeted {
+		p.line(p.pal.with(p.pal.yellow, "This plan is limited by -target or -exclude: what lies outside them is left as it is."))
+	}
 	p.last()
 }
 
@@ -144,15 +147,19 @@ func (p *planPrinter) block(c *change.Change) {
 	lines, unchanged := p.attributes(c, s, before, after)
 	risk := change.RiskText(c.Risk())
 	at := riskLine(lines, risk)
+	paint := p.pal.faint
+	if c.Risk().Blocks() && c.Action != plan.Migrate {
+		paint = p.pal.red
+	}
 	if risk != "" && at < 0 {
-		p.text("      ", p.pal.with(p.pal.faint, "# "+risk))
+		p.text("      ", p.pal.with(paint, "# "+risk))
 	}
 	p.line()
 	for i, l := range lines {
 		p.text("      ", strings.Repeat(" ", 4*l.Depth))
 		p.signed(l)
 		if i == at {
-			p.text("      ", p.pal.with(p.pal.faint, "# "+risk))
+			p.text("      ", p.pal.with(paint, "# "+risk))
 		}
 		p.line()
 	}
