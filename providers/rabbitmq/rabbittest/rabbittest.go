@@ -12,11 +12,12 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/gofrs/flock"
 )
 
 // Options of a broker. The zero value is a throw-away broker on free ports
@@ -67,7 +68,8 @@ type Broker struct {
 
 	opts  Options
 	ports ports
-	temp  bool // Dir is ours to remove
+	temp  bool         // Dir is ours to remove
+	lock  *flock.Flock // on a Dir of ours
 
 	mu   sync.Mutex
 	node *process // nil while down, and always for a broker that another process holds
@@ -86,8 +88,7 @@ func Start(o Options) (*Broker, error) {
 		b.opts.Plugins = []string{pluginManagement}
 	}
 	if b.Dir == "" {
-		b.temp = true
-		if b.Dir, err = os.MkdirTemp("", "msgflo-rabbit-"); err != nil {
+		if err := b.makeTemp(); err != nil {
 			return nil, err
 		}
 	}
@@ -207,13 +208,6 @@ func (b *Broker) shutdown() error {
 		return fmt.Errorf("rabbitmq did not shut down within %s and was killed", patience)
 	}
 	return nil
-}
-
-func (b *Broker) removeTemp() error {
-	if !b.temp {
-		return nil
-	}
-	return os.RemoveAll(b.Dir)
 }
 
 func (b *Broker) hasManagement() bool {

@@ -207,3 +207,37 @@ func TestFailedStartShowsTheLogAndCleansUp(t *testing.T) {
 		t.Errorf("left behind: %v %v", left, err)
 	}
 }
+
+// What a killed process left is removed; what is in use, or may soon be, stays.
+func TestSweep(t *testing.T) {
+	tmp := t.TempDir()
+	t.Setenv("TMPDIR", tmp)
+	now := time.Now()
+	brokers := map[string]*Broker{"dead": {}, "used": {}, "young": {}}
+	for name, b := range brokers {
+		if err := b.makeTemp(); err != nil {
+			t.Fatal(err)
+		}
+		if name != "used" {
+			b.lock.Unlock()
+		}
+		if name != "young" {
+			if err := os.Chtimes(b.path(lockFile), now, now.Add(-time.Hour)); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	foreign := filepath.Join(tmp, tempPrefix+"of-somebody")
+	if err := os.Mkdir(foreign, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	sweep(tmp, now)
+	for name, want := range map[string]bool{brokers["dead"].Dir: false, brokers["used"].Dir: true, brokers["young"].Dir: true, foreign: true} {
+		if _, err := os.Stat(name); (err == nil) != want {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if err := brokers["used"].removeTemp(); err != nil {
+		t.Error(err)
+	}
+}
