@@ -127,7 +127,7 @@ func checkEmbedding(t failer, files map[string][]byte, secrets ...string) {
 		if strings.Count(text, "\n") != strings.Count(string(files[path]), "\n") {
 			t.Fatalf("lines moved:\n%s", text)
 		}
-		restored, err := RestoreCut(path, text, files[path])
+		restored, err := RestoreCut([]byte(text), files[path])
 		if err != nil || string(restored) != string(files[path]) {
 			t.Fatalf("%v for\n%s\nwhich was\n%s", err, text, files[path])
 		}
@@ -196,7 +196,7 @@ func TestRestoreCutSeesChanges(t *testing.T) {
 		"user \"a\" {\n  password = \"x\"\n  more = 1\n  n        = 12\n  url      = \"amqp://u:p@h\"\n}\n":       false,
 		"": false,
 	} {
-		got, err := RestoreCut("a.flo.hcl", embedded, []byte(original))
+		got, err := RestoreCut([]byte(embedded), []byte(original))
 		if (err == nil) != same || same && string(got) != original {
 			t.Errorf("%q: %v", original, err)
 		}
@@ -208,7 +208,7 @@ func TestRestoreCutSeesChanges(t *testing.T) {
 		`{"a": "s", "n": 3, "u": ["x"]}`: true, `{"a":"t","n":4,"u":["x"]}`: true, `{"a": "s", "n": 3, "u": ["y"]}`: false,
 		`{"a": "s", "n": "x", "u": ["x"]}`: false, `{"a": {"b": 1}, "n": 3, "u": ["x"]}`: false, `{"a": "s", "n": 3`: false,
 	} {
-		if _, err := RestoreCut("a.flo.json", `{"a": "(msgflo: cut)", "n": 0e0, "u": ["x"]}`, []byte(original)); (err == nil) != same {
+		if _, err := RestoreCut([]byte(`{"a": "(msgflo: cut)", "n": 0e0, "u": ["x"]}`), []byte(original)); (err == nil) != same {
 			t.Errorf("%q: %v", original, err)
 		}
 	}

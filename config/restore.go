@@ -14,30 +14,33 @@ import (
 
 // RestoreCut returns original if it is what EmbeddedSources made embedded of:
 // the same but for the literals that were cut out. Else it is an error that
-// says where the file changed. Path tells JSON from native syntax and is
-// named in the error; white space between tokens does not matter.
-func RestoreCut(path, embedded string, original []byte) ([]byte, error) {
-	line, err := 0, error(nil)
-	if strings.HasSuffix(path, ".json") {
-		err = sameJSON(embedded, string(bytes.TrimPrefix(original, byteOrderMark)))
-	} else {
-		line, err = sameNative([]byte(embedded), original)
+// says that the file changed, and where. White space between tokens does not
+// matter.
+func RestoreCut(embedded, original []byte) ([]byte, error) {
+	if len(original) > maxSource {
+		return nil, errTooLarge
 	}
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("%q changed since the plan was made: %w; plan again", path, err)
-	case line > 0:
-		return nil, fmt.Errorf("%q changed since the plan was made (line %d); plan again", path, line)
+	if isJSON(embedded) {
+		if !sameJSON(embedded, bytes.TrimPrefix(original, byteOrderMark)) {
+			return nil, errors.New("it changed since the plan was made")
+		}
+		return original, nil
+	}
+	if line := differentLine(embedded, original); line > 0 {
+		return nil, fmt.Errorf("it changed since the plan was made (line %d)", line)
 	}
 	return original, nil
 }
 
-// sameNative compares token by token and returns the line of the first
-// difference, 0 where there is none.
-func sameNative(embedded, original []byte) (int, error) {
-	if len(original) > maxSource {
-		return 0, errTooLarge
-	}
+// isJSON goes by the first character: no native syntax starts with a bracket.
+func isJSON(src []byte) bool {
+	src = bytes.TrimLeft(bytes.TrimPrefix(src, byteOrderMark), " \t\r\n")
+	return len(src) > 0 && (src[0] == '{' || src[0] == '[')
+}
+
+// differentLine compares token by token and returns the line of the first
+// difference, 0 where there is none. The scanner does not recurse.
+func differentLine(embedded, original []byte) int {
 	es, _ := hclsyntax.LexConfig(embedded, "", hcl.InitialPos)
 	ts, _ := hclsyntax.LexConfig(original, "", hcl.InitialPos)
 	i, j := 0, 0
@@ -45,7 +48,7 @@ func sameNative(embedded, original []byte) (int, error) {
 		line := ts[j].Range.Start.Line
 		e, t := es[i], ts[j]
 		if e.Type != t.Type {
-			return line, nil
+			return line
 		}
 		switch e.Type {
 		case hclsyntax.TokenQuotedLit, hclsyntax.TokenStringLit:
@@ -53,24 +56,24 @@ func sameNative(embedded, original []byte) (int, error) {
 			want, i = literalRun(es, i)
 			have, j = literalRun(ts, j)
 			if !fits(want, have) {
-				return line, nil
+				return line
 			}
 			continue
 		case hclsyntax.TokenNumberLit:
 			if string(e.Bytes) != cutNumber && !bytes.Equal(e.Bytes, t.Bytes) {
-				return line, nil
+				return line
 			}
 		default:
 			if !bytes.Equal(e.Bytes, t.Bytes) {
-				return line, nil
+				return line
 			}
 		}
 		i, j = i+1, j+1
 	}
 	if i < len(es) || j < len(ts) {
-		return max(1, bytes.Count(original, []byte("\n"))), nil
+		return max(1, bytes.Count(original, []byte("\n")))
 	}
-	return 0, nil
+	return 0
 }
 
 // literalRun joins the literal tokens from i on: the scanner may make one or
@@ -108,23 +111,18 @@ func fits(cut, text string) bool {
 	return true
 }
 
-var errDiffers = errors.New("its content differs")
-
-func sameJSON(embedded, original string) error {
-	if len(original) > maxSource {
-		return errTooLarge
-	}
-	e, o := json.NewDecoder(strings.NewReader(embedded)), json.NewDecoder(strings.NewReader(original))
+func sameJSON(embedded, original []byte) bool {
+	e, o := json.NewDecoder(bytes.NewReader(embedded)), json.NewDecoder(bytes.NewReader(original))
 	e.UseNumber()
 	o.UseNumber()
 	for {
 		a, errA := e.Token()
 		b, errB := o.Token()
 		if errors.Is(errA, io.EOF) && errors.Is(errB, io.EOF) {
-			return nil
+			return true
 		}
 		if errA != nil || errB != nil || !sameToken(a, b) {
-			return errDiffers
+			return false
 		}
 	}
 }

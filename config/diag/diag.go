@@ -116,7 +116,7 @@ func Nearest(wrong string, known []string) string {
 	sorted := append([]string(nil), known...)
 	sort.Strings(sorted)
 	for _, k := range sorted {
-		if strings.EqualFold(k, wrong) {
+		if strings.EqualFold(k, wrong) || swapped(k, wrong) {
 			return k
 		}
 		if d := levenshtein.Distance(wrong, k, nil); d < bestD {
@@ -124,6 +124,19 @@ func Nearest(wrong string, known []string) string {
 		}
 	}
 	return best
+}
+
+// swapped reports whether two neighbouring letters are all that differs, which
+// the edit distance counts as two faults and people make as one.
+func swapped(a, b string) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	i := 0
+	for i < len(a) && a[i] == b[i] {
+		i++
+	}
+	return i+1 < len(a) && a[i] == b[i+1] && a[i+1] == b[i] && a[i+2:] == b[i+2:]
 }
 
 // DidYouMean is Nearest as a sentence with a leading space, or "".

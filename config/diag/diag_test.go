@@ -1,0 +1,24 @@
+package diag
+
+import "testing"
+
+func TestNearest(t *testing.T) {
+	known := []string{"name", "queue", "exchange", "env", "dead_letter", "one"}
+	for wrong, want := range map[string]string{
+		"nmae": "name", "quue": "queue", "evn": "env", "oen": "one", "NAME": "name", "deadletter": "dead_letter", "exchnge": "exchange",
+		"zzz": "", "x": "", "": "", "completely": "",
+	} {
+		if got := Nearest(wrong, known); got != want {
+			t.Errorf("%q: %q, want %q", wrong, got, want)
+		}
+	}
+}
+
+func TestEscape(t *testing.T) {
+	if got := Escape("a\x1b[31m\u202e\nä"); got != `a\x1b[31m\u202e\nä` {
+		t.Error(got)
+	}
+	if got := EscapeText("a\n\tb\x07"); got != "a\n\tb\\a" {
+		t.Error(got)
+	}
+}
