@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 
 	"github.com/google/renameio/v2"
 )
@@ -122,4 +123,24 @@ func Write(path string, p *Plan) error {
 		return fmt.Errorf("writing the plan file: %w", err)
 	}
 	return nil
+}
+
+// maxFile bounds what Read takes into memory: a plan of 100 000 steps is a
+// tenth of it.
+const maxFile = 1 << 30
+
+// Read reads a plan file.
+func Read(path string) (*Plan, error) {
+	st, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the plan file: %w", err)
+	}
+	if st.Size() > maxFile {
+		return nil, &FileError{fmt.Sprintf("%s is too large to be a plan file", path)}
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("reading the plan file: %w", err)
+	}
+	return Decode(b)
 }

@@ -1,0 +1,217 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"net/url"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/msgflo/msgflo/providers/rabbitmq/rabbittest"
+)
+
+// A measure is one run of a process: how long, and how much memory at most.
+type measure struct {
+	wall time.Duration
+	peak int64 // bytes
+}
+
+func measured(b *testing.B, program string, args ...string) measure {
+	b.Helper()
+	cmd := exec.Command(program, args...)
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	begin := time.Now()
+	err := cmd.Run()
+	m := measure{wall: time.Since(begin)}
+	if err != nil {
+		text := out.String()
+		b.Fatalf("%s %s: %v\n%s", program, strings.Join(args, " "), err, text[max(0, len(text)-4000):])
+	}
+	if ru, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		m.peak = ru.Maxrss * 1024
+	}
+	return m
+}
+
+// A series is what the runs of one command took.
+type series []measure
+
+func (s series) median() time.Duration {
+	walls := make([]time.Duration, len(s))
+	for i, m := range s {
+		walls[i] = m.wall
+	}
+	slices.Sort(walls)
+	return walls[len(walls)/2]
+}
+
+func (s series) peak() (most int64) {
+	for _, m := range s {
+		most = max(most, m.peak)
+	}
+	return most
+}
+
+// built compiles the program as users run it: the test binary carries the
+// tests' weight.
+func built(b *testing.B) string {
+	b.Helper()
+	path := filepath.Join(b.TempDir(), "msgflo")
+	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {
+		b.Fatalf("go build: %v\n%s", err, out)
+	}
+	return path
+}
+
+// roles writes a configuration of n roles, each a durable queue with a
+// dead-letter argument, a fanout exchange and a binding.
+func roles(b *testing.B, url string, n int, literal bool) string {
+	b.Helper()
+	dir := b.TempDir()
+	var s strings.Builder
+	fmt.Fprintf(&s, "broker \"main\" {\n  url = %q\n}\n", url)
+	if !literal {
+		fmt.Fprintf(&s, forEachRoles, n)
+	}
+	for i := range n {
+		if literal {
+			fmt.Fprint(&s, strings.ReplaceAll(literalRole, "ROLE", roleName(i)))
+		}
+	}
+	write(b, filepath.Join(dir, "roles.flo.hcl"), s.String())
+	return dir
+}
+
+const forEachRoles = `
+locals {
+  roles = toset([for i in range(%d) : format("role-%%05d", i)])
+}
+queue "role" {
+  for_each = local.roles
+  name     = each.key
+  dead_letter {
+    exchange = "dead-${each.key}"
+  }
+}
+exchange "role" {
+  for_each = local.roles
+  name     = each.key
+  type     = "fanout"
+}
+binding "role" {
+  for_each    = local.roles
+  source      = exchange.role[each.key]
+  destination = queue.role[each.key]
+}
+`
+
+const literalRole = `
+queue "ROLE" {
+  dead_letter {
+    exchange = "dead-ROLE"
+  }
+}
+exchange "ROLE" {
+  type = "fanout"
+}
+binding "ROLE" {
+  source      = exchange.ROLE
+  destination = queue.ROLE
+}
+`
+
+func vhost(b *testing.B, broker *rabbittest.Broker, name string) string {
+	b.Helper()
+	call := func(method string) {
+		req := must(http.NewRequest(method, broker.ManagementURL+"/api/vhosts/"+url.PathEscape(name), strings.NewReader("{}")))
+		req.SetBasicAuth(rabbittest.User, rabbittest.Password)
+		resp := must(http.DefaultClient.Do(req))
+		_ = resp.Body.Close()
+	}
+	call(http.MethodPut)
+	b.Cleanup(func() { call(http.MethodDelete) })
+	return name
+}
+
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
+
+// BenchmarkRoles measures first apply, empty plan and destroy of N roles as
+// whole processes, in one run with the floor: a bare program that makes the
+// same reads, or the same declares with the same parallelism. Ratios are
+// against that floor; the table of docs/benchmarks.md is made of its output.
+func BenchmarkRoles(b *testing.B) {
+	broker := rabbittest.Shared(b)
+	msgflo, floor := built(b), must(exec.LookPath("floor"))
+	for _, n := range []int{100, 1000, 5000} {
+		for _, form := range []string{"for_each", "literal"} {
+			b.Run(fmt.Sprintf("%d/%s", n, form), func(b *testing.B) {
+				benchRoles(b, broker, msgflo, floor, n, form == "literal")
+			})
+		}
+	}
+}
+
+func benchRoles(b *testing.B, broker *rabbittest.Broker, msgflo, floor string, n int, literal bool) {
+	name := vhost(b, broker, fmt.Sprintf("bench-%d-%v", n, literal))
+	target := broker.VhostURL(name)
+	var floorApply, floorRead, floorDestroy, apply, plan, destroy series
+	for b.Loop() {
+		floorApply = append(floorApply, measured(b, floor, "declare", target, fmt.Sprint(n)))
+		floorDestroy = append(floorDestroy, measured(b, floor, "delete", target, fmt.Sprint(n)))
+		dir := roles(b, target, n, literal)
+		apply = append(apply, measured(b, msgflo, "apply", "-auto-approve", dir))
+		for range 3 {
+			floorRead = append(floorRead, measured(b, floor, "read", broker.ManagementURL, name))
+			plan = append(plan, measured(b, msgflo, "plan", "-detailed-exitcode", dir))
+		}
+		destroy = append(destroy, measured(b, msgflo, "destroy", "-auto-approve", dir))
+	}
+	b.ReportMetric(0, "ns/op")
+	report(b, "apply", apply, floorApply)
+	report(b, "plan", plan, floorRead)
+	report(b, "destroy", destroy, floorDestroy)
+	b.ReportMetric(float64(plan.peak())/1e6, "plan-MB")
+	b.ReportMetric(apply.median().Seconds()*1000/float64(3*n), "apply-ms/object")
+}
+
+func report(b *testing.B, what string, got, floor series) {
+	b.ReportMetric(got.median().Seconds(), what+"-s")
+	b.ReportMetric(floor.median().Seconds(), what+"-floor-s")
+	b.ReportMetric(got.median().Seconds()/floor.median().Seconds(), what+"-ratio")
+}
+
+// BenchmarkAmongOthers plans ten objects on a broker that holds 20 000 others
+// and on one that holds none: the ratio should be about one.
+func BenchmarkAmongOthers(b *testing.B) {
+	broker := rabbittest.Shared(b)
+	msgflo, floor := built(b), must(exec.LookPath("floor"))
+	alone := broker.VhostURL(vhost(b, broker, "bench-alone"))
+	crowded := broker.VhostURL(vhost(b, broker, "bench-crowded"))
+	measured(b, floor, "declare", crowded, "6667")
+	dirs := map[string]string{}
+	for _, target := range []string{alone, crowded} {
+		dirs[target] = b.TempDir()
+		text := fmt.Sprintf("broker \"main\" {\n  url = %q\n}\nqueue \"mine\" {\n  count = 10\n  name = \"mine-${count.index}\"\n}\n", target)
+		write(b, filepath.Join(dirs[target], "ten.flo.hcl"), text)
+		measured(b, msgflo, "apply", "-auto-approve", dirs[target])
+	}
+	var few, many series
+	for b.Loop() {
+		few = append(few, measured(b, msgflo, "plan", "-detailed-exitcode", dirs[alone]))
+		many = append(many, measured(b, msgflo, "plan", "-detailed-exitcode", dirs[crowded]))
+	}
+	b.ReportMetric(0, "ns/op")
+	report(b, "crowded-plan", many, few)
+}

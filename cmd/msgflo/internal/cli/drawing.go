@@ -1,0 +1,24 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/msgflo/msgflo/cmd/msgflo/internal/ui/diagram"
+	"github.com/msgflo/msgflo/planner/plan"
+)
+
+// drawing is the configuration's objects, coloured by a plan if there is one.
+func (k *work) drawing(ctx context.Context, p *plan.Plan) (diagram.Drawing, error) {
+	objs, diags := k.w.Declared(ctx)
+	if err := k.report(diags); err != nil {
+		return diagram.Drawing{}, err
+	}
+	var d diagram.Drawing
+	for _, o := range objs {
+		d.Objects = append(d.Objects, diagram.Object{Addr: o.Addr, Provider: o.Provider, Value: o.Value, Sensitive: o.Sensitive, After: o.Related})
+	}
+	if p != nil {
+		d = d.WithPlan(p)
+	}
+	return d, nil
+}

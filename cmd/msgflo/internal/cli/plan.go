@@ -1,0 +1,148 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/urfave/cli/v3"
+
+	"github.com/msgflo/msgflo/cmd/msgflo/internal/workspace"
+	"github.com/msgflo/msgflo/config/diag"
+	"github.com/msgflo/msgflo/planner"
+	"github.com/msgflo/msgflo/planner/plan"
+)
+
+func (a *app) planCommand() *cli.Command {
+	flags := append(append(a.o.flagsBasic(), a.o.flagsPlan()...),
+		&cli.StringFlag{Name: "out", Usage: "save the plan to `FILE` for `msgflo apply FILE`", Destination: &a.o.out},
+		&cli.BoolFlag{Name: "destroy", Usage: "plan to remove all that is managed here", Destination: &a.o.destroy},
+		flagDetailed(&a.o))
+	return &cli.Command{
+		Name: "plan", Usage: "show how the live brokers differ from the configuration", ArgsUsage: "[DIR]", Flags: flags,
+		Description: "Examples:\n  msgflo plan examples/topology\n  msgflo plan -out prod.plan -var-file prod.flovars.hcl\n  msgflo plan -target 'queue.jobs[\"eu\"]' -concise",
+		Action: func(ctx context.Context, c *cli.Command) error {
+			k, err := a.open(c)
+			if err != nil {
+				return err
+			}
+			return k.session(ctx, "plan", func(s *workspace.Session) error {
+				p, err := k.plan(ctx, s)
+				if err != nil {
+					return err
+				}
+				if err := k.savePlan(s, p); err != nil {
+					return err
+				}
+				if a.o.detailed && !p.Plan.Empty() {
+					return exitWith(exitChanges)
+				}
+				return nil
+			})
+		},
+	}
+}
+
+// mode is what the flags ask for.
+func (o *options) mode() (planner.Mode, error) {
+	switch {
+	case o.destroy && o.refreshOnly:
+		return 0, usagef("-destroy and -refresh-only exclude each other: one removes, the other changes nothing")
+	case o.destroy && o.noDestroy:
+		return 0, usagef("-destroy and -no-destroy exclude each other")
+	case o.destroy:
+		return planner.Destroy, nil
+	case o.refreshOnly:
+		return planner.RefreshOnly, nil
+	}
+	return planner.Normal, nil
+}
+
+func (o *options) planOptions() (workspace.PlanOptions, error) {
+	mode, err := o.mode()
+	p := workspace.PlanOptions{Mode: mode, NoDestroy: o.noDestroy, Unmanaged: o.unmanaged}
+	if err != nil {
+		return p, err
+	}
+	if p.Only, err = targets("target", o.target); err != nil {
+		return p, err
+	}
+	if p.Exclude, err = targets("exclude", o.exclude); err != nil {
+		return p, err
+	}
+	if p.Replace, err = targets("replace", o.replace); err != nil {
+		return p, err
+	}
+	p.AllowLoss, err = targets("allow-message-loss", o.allow)
+	return p, err
+}
+
+// plan makes a plan and shows it, also where it cannot be carried out.
+func (k *work) plan(ctx context.Context, s *workspace.Session) (*workspace.Planned, error) {
+	o, err := k.o.planOptions()
+	if err != nil {
+		return nil, err
+	}
+	if s.Interrupted() {
+		k.view.Diagnostics(hcl.Diagnostics{diag.Warning(hcl.Range{}, "An earlier run was cut short",
+			"What it had done is part of this plan, which carries on from there.")}, nil)
+	}
+	p, diags := s.Plan(ctx, o)
+	if p != nil && p.Plan != nil {
+		k.view.Plan(p.Plan)
+		diags = append(diags, needConsent(p.Plan)...)
+	}
+	return p, k.report(diags)
+}
+
+// needConsent is the error of a plan that would lose messages.
+func needConsent(p *plan.Plan) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	for _, st := range p.Blocked() {
+		diags = append(diags, diag.Error(st.Decl, "Messages or unmanaged objects at risk",
+			fmt.Sprintf("The plan above would lose what is named at %[1]s. Nothing was changed%[2]s. If that loss is meant, "+
+				"give -allow-message-loss='%[1]s'; -auto-approve never implies it.", diag.Escape(st.Addr.String()), " and no plan was saved")))
+	}
+	return diags
+}
+
+// savePlan writes the plan to -out.
+func (k *work) savePlan(s *workspace.Session, p *workspace.Planned) error {
+	if k.o.out == "" {
+		return nil
+	}
+	if err := k.report(s.Embed(p)); err != nil {
+		return err
+	}
+	if err := plan.Write(k.o.out, p.Plan); err != nil {
+		return fmt.Errorf("saving the plan: %w", err)
+	}
+	if !k.o.json {
+		k.say("Saved the plan to %s. To carry out exactly this, run:\n\n    msgflo apply %s\n", k.o.out, shellQuote(k.o.out))
+	}
+	return nil
+}
+
+// say prints a line for people.
+func (a *app) say(format string, args ...any) {
+	_, _ = fmt.Fprintf(a.env.Stderr, format+"\n", args...)
+}
+
+// shellQuote quotes a word for a shell where it needs it.
+func shellQuote(s string) string {
+	plain := func(r rune) bool {
+		return r == '-' || r == '_' || r == '.' || r == '/' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
+	}
+	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
+		return s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// isFile reports whether the argument is a plan file rather than a directory.
+func isFile(path string) bool {
+	st, err := os.Stat(path)
+	return err == nil && st.Mode().IsRegular()
+}

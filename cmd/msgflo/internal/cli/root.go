@@ -1,0 +1,200 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"sort"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/urfave/cli/v3"
+
+	"github.com/msgflo/msgflo/cmd/msgflo/internal/ui"
+	"github.com/msgflo/msgflo/cmd/msgflo/internal/ui/change"
+	"github.com/msgflo/msgflo/config/addr"
+	"github.com/msgflo/msgflo/config/diag"
+	"github.com/msgflo/msgflo/providers"
+)
+
+// Exit codes, as lifecycle.md lists them.
+const (
+	exitOK          = 0
+	exitError       = 1
+	exitChanges     = 2 // -detailed-exitcode: the plan is not empty
+	exitInterrupted = 130
+)
+
+// errShown says that the error's diagnostics were shown already.
+var errShown = errors.New("shown")
+
+// exitWith is an "error" that only carries an exit code.
+type exitWith int
+
+func (e exitWith) Error() string { return fmt.Sprintf("exit %d", int(e)) }
+
+// Main runs the program and returns its exit code. It never panics on what a
+// user gives it.
+func Main(ctx context.Context, env Env) int {
+	ctx, r := newRun(ctx, env.Interrupts)
+	defer r.close()
+	a := &app{env: env, run: r}
+	root := a.root()
+	err := root.Run(ctx, env.Args)
+	code := exitOK
+	var with exitWith
+	switch {
+	case err == nil:
+	case errors.As(err, &with):
+		code = int(with)
+	case errors.Is(err, errShown):
+		code = exitError
+	default:
+		a.show(diag.At(err, hcl.Range{}))
+		code = exitError
+	}
+	if r.interrupted.Load() {
+		return exitInterrupted
+	}
+	return code
+}
+
+// app is one run of the program.
+type app struct {
+	env Env
+	run *run
+	o   options
+}
+
+// terminal is how people are spoken to, once the flags are known.
+func (a *app) terminal() ui.Terminal {
+	return ui.Open(a.env.Stdout, a.env.Stderr, a.o.noColor, a.env.lookup)
+}
+
+func (a *app) viewOptions() ui.Options {
+	return ui.Options{Schemas: a.schemas(), Concise: a.o.concise, CompactWarnings: a.o.compact}
+}
+
+// schemas finds an object's schema by its block type alone: what is shown may
+// come from a state or plan whose brokers are not declared here.
+func (a *app) schemas() change.Schemas {
+	return func(_ addr.Provider, typ string) *providers.Schema {
+		for _, t := range a.env.Types {
+			if s := t.Resources[typ]; s != nil {
+				return s
+			}
+		}
+		return nil
+	}
+}
+
+// human is the view for people, whatever -json says.
+func (a *app) human() ui.View { return ui.NewHuman(a.terminal(), a.viewOptions()) }
+
+// show prints diagnostics that have no sources.
+func (a *app) show(ds hcl.Diagnostics) { a.human().Diagnostics(ds, nil) }
+
+func (a *app) root() *cli.Command {
+	root := &cli.Command{
+		Name:  "msgflo",
+		Usage: "Terraform for message-queue systems: plan and apply broker topology",
+		Description: "Describe queues, exchanges and bindings in *.flo.hcl files; `msgflo plan` shows how the live broker\n" +
+			"differs, `msgflo apply` makes it so. Every command takes a directory, or works in the current one.",
+		HideVersion: true, HideHelpCommand: true, Suggest: true, EnableShellCompletion: true,
+		ConfigureShellCompletionCommand: func(c *cli.Command) {
+			c.Hidden = false
+			c.Usage = "print a completion script for bash, zsh, fish or pwsh"
+		},
+		Writer: a.env.Stdout, ErrWriter: io.Discard, Reader: a.env.Stdin,
+		ExitErrHandler: func(context.Context, *cli.Command, error) {},
+		Commands: append([]*cli.Command{
+			a.initCommand(), a.validateCommand(), a.fmtCommand(), a.planCommand(), a.applyCommand(), a.destroyCommand(),
+			a.showCommand(), a.outputCommand(), a.stateCommand(), a.importCommand(), a.forceUnlockCommand(), a.graphCommand(),
+			a.providersCommand(), a.versionCommand(),
+		}, a.laterCommands()...),
+		Action: func(ctx context.Context, c *cli.Command) error { return a.noCommand(c) },
+	}
+	harden(root)
+	return root
+}
+
+// harden sets on every command what the library does not inherit: values keep
+// their commas, and a wrong flag is our error, shown once.
+func harden(c *cli.Command) {
+	c.DisableSliceFlagSeparator = true
+	c.HideHelpCommand = true
+	c.OnUsageError = func(_ context.Context, cmd *cli.Command, err error, _ bool) error { return wrongFlag(cmd, err) }
+	sort.SliceStable(c.Flags, func(i, j int) bool { return c.Flags[i].Names()[0] < c.Flags[j].Names()[0] })
+	for _, sub := range c.Commands {
+		harden(sub)
+	}
+}
+
+func wrongFlag(cmd *cli.Command, err error) error {
+	text := err.Error()
+	name, unknown := strings.CutPrefix(text, "flag provided but not defined: -")
+	if !unknown {
+		return usagef("%s: %s", cmd.FullName(), text)
+	}
+	var known []string
+	for _, f := range cmd.Flags {
+		known = append(known, f.Names()...)
+	}
+	if s, ok := laterFlags[name]; ok {
+		return usagef("-%s is not in this version: %s", name, s)
+	}
+	return usagef("%s has no flag -%s.%s See %s -h.", cmd.FullName(), diag.Escape(name), diag.DidYouMean(name, known), cmd.FullName())
+}
+
+func (a *app) noCommand(c *cli.Command) error {
+	if c.Args().Len() == 0 {
+		return cli.ShowRootCommandHelp(c)
+	}
+	name := c.Args().First()
+	var known []string
+	for _, sub := range c.Root().Commands {
+		known = append(known, sub.Name)
+	}
+	return usagef("msgflo has no command %q.%s Run msgflo -h for all of them.", name, diag.DidYouMean(name, known))
+}
+
+// laterCommands are those of the design that this version does not have: they
+// say so instead of being unknown.
+func (a *app) laterCommands() []*cli.Command {
+	var out []*cli.Command
+	for _, name := range []string{
+		"status", "logs", "restart", "scale", "stop", "start", "down", "send", "tap", "dump", "discover", "component",
+		"export", "runtime", "ui", "test", "simulate", "agent", "console", "workspace",
+	} {
+		out = append(out, later(name))
+	}
+	return out
+}
+
+func later(name string) *cli.Command {
+	return &cli.Command{
+		Name: name, Hidden: true, SkipFlagParsing: true,
+		Action: func(context.Context, *cli.Command) error {
+			return usagef("msgflo %s is not in this version yet. CHANGELOG.md says what is.", name)
+		},
+	}
+}
+
+// laterFlags are flags of the design that this version does not have.
+var laterFlags = map[string]string{
+	"html": "use -markdown of `msgflo show`, or -json",
+	"all":  "importing a whole broker comes later; import one object at a time, or with import blocks",
+	"guv":  "autoscaling comes later",
+}
+
+// Root is the tree of commands, for the reference that docs/commands.md holds.
+func Root(env Env) *cli.Command { return (&app{env: env}).root() }
+
+// typeOf names the kind of a provider that is known by its address alone.
+func (a *app) typeOf(p addr.Provider) string {
+	if len(a.env.Types) == 1 {
+		return a.env.Types[0].Name
+	}
+	return p.Kind
+}

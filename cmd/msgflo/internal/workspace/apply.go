@@ -1,0 +1,153 @@
+package workspace
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/msgflo/msgflo/config/addr"
+	"github.com/msgflo/msgflo/config/diag"
+	"github.com/msgflo/msgflo/planner/apply"
+	"github.com/msgflo/msgflo/planner/desired"
+	"github.com/msgflo/msgflo/planner/plan"
+	"github.com/msgflo/msgflo/state"
+)
+
+// ApplyHooks is what the caller hears and decides while a plan is carried out.
+type ApplyHooks struct {
+	Events func(plan.Event)
+	Stop   <-chan struct{} // closed: no new steps
+}
+
+// Applied is what became of a plan.
+type Applied struct {
+	apply.Result
+	Outputs map[string]state.Output // as recorded now
+	Values  map[string]desired.Output
+}
+
+// Apply carries the plan out and stores the state. It returns what was done
+// with errors too.
+func (s *Session) Apply(ctx context.Context, p *Planned, h ApplyHooks) (*Applied, hcl.Diagnostics) {
+	out := &Applied{Outputs: s.snap.Outputs, Values: p.Desired.Outputs}
+	if len(p.Plan.Steps) == 0 && !s.unfinished && !s.pending && p.Plan.Empty() {
+		return out, nil
+	}
+	rec, runID, diags := s.begin(ctx, p.Plan)
+	if diags.HasErrors() {
+		return out, diags
+	}
+	res, ds := apply.Run(ctx, p.Plan, apply.Deps{
+		Open: s.pool.Open, Decl: s.pool.decls(), Types: p.Types, Recorder: rec, RunID: runID, Parallelism: s.w.o.Parallelism,
+		Events: h.Events, Stop: h.Stop, BeforeStep: s.stillLocked,
+		Secrets: func(a addr.Instance) (cty.Value, error) { return p.secret(a) },
+	})
+	out.Result = res
+	diags = append(diags, ds...)
+	diags = append(diags, diag.At(rec.Close(), hcl.Range{})...)
+	next := apply.Fold(s.snap, res.Outcomes)
+	diags = append(diags, s.after(p, next, res, out)...)
+	s.unfinished = true // there is an intent to forget once the state is stored
+	return out, append(diags, s.save(ctx, next)...)
+}
+
+// begin stores the intent. A state directory that cannot be written is found
+// here, before the first change to a broker.
+func (s *Session) begin(ctx context.Context, pl *plan.Plan) (state.Recorder, string, hcl.Diagnostics) {
+	doc := *pl
+	doc.Sources = nil // the intent is about objects, not about how they were written
+	b, err := plan.Encode(&doc)
+	if err != nil {
+		return nil, "", diag.At(err, hcl.Range{})
+	}
+	id := uuid.NewString()
+	rec, err := s.store.Begin(ctx, state.Intent{ID: id, Lineage: s.snap.Lineage, Serial: s.snap.Serial, Plan: b})
+	if err != nil {
+		return nil, "", hcl.Diagnostics{diag.Error(hcl.Range{}, "State cannot be written",
+			fmt.Sprintf("Before the first change to a broker msgflo stores what it is about to do beside %s, and that failed: %s. Nothing was changed.", s.store.Describe(), err))}
+	}
+	return rec, id, nil
+}
+
+func (s *Session) stillLocked() error {
+	if s.lock == nil {
+		return nil
+	}
+	return s.lock.Check()
+}
+
+func (p *Planned) secret(a addr.Instance) (cty.Value, error) {
+	v, ok := p.secrets[a]
+	if !ok {
+		return cty.NilVal, fmt.Errorf("%s is not in the configuration that the plan was made from", a)
+	}
+	return v, nil
+}
+
+// after evaluates what is only known once the objects are there: outputs,
+// postconditions and checks.
+func (s *Session) after(p *Planned, next *state.Snapshot, res apply.Result, out *Applied) hcl.Diagnostics {
+	if p.Plan.Targeted || p.Plan.Mode == "refresh-only" {
+		return nil
+	}
+	var diags hcl.Diagnostics
+	wanted := p.Desired.Outputs
+	if p.Plan.Mode == "destroy" {
+		wanted = nil
+		if res.Failed+res.Skipped > 0 {
+			return nil
+		}
+	} else {
+		env := s.w.env()
+		env.Data = p.data
+		env.Computed = computed(next, s.w.Types())
+		if outputsOpen(wanted) {
+			r, ds := desired.Build(s.w.module, env)
+			if diags = append(diags, errorsOnly(ds)...); r != nil {
+				wanted = r.Outputs
+			}
+		}
+		if res.Failed+res.Skipped == 0 {
+			diags = append(diags, desired.CheckAfter(s.w.module, env, recordedValues(next, s.w.Types(), p))...)
+		}
+	}
+	outs, err := recordOutputs(s.snap.Outputs, wanted)
+	if err != nil {
+		return append(diags, diag.At(err, hcl.Range{})...)
+	}
+	next.Outputs = outs
+	out.Outputs, out.Values = outs, wanted
+	return diags
+}
+
+func outputsOpen(outs map[string]desired.Output) bool {
+	for _, o := range outs {
+		if !o.Value.IsWhollyKnown() {
+			return true
+		}
+	}
+	return false
+}
+
+func errorsOnly(ds hcl.Diagnostics) hcl.Diagnostics {
+	var out hcl.Diagnostics
+	for _, d := range ds {
+		if d.Severity == hcl.DiagError {
+			out = append(out, d)
+		}
+	}
+	return out
+}
+
+// same reports whether two snapshots say the same but for their serial.
+func same(a, b *state.Snapshot) bool {
+	x, y := *a, *b
+	x.Serial, y.Serial = 0, 0
+	ab, err1 := state.Encode(&x)
+	bb, err2 := state.Encode(&y)
+	return err1 == nil && err2 == nil && bytes.Equal(ab, bb)
+}

@@ -1,0 +1,118 @@
+package workspace
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sort"
+	"sync"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/msgflo/msgflo/config/addr"
+	"github.com/msgflo/msgflo/planner/desired"
+	"github.com/msgflo/msgflo/providers"
+)
+
+// pool opens each provider once and closes them together.
+type pool struct {
+	w       *Workspace
+	lineage string
+
+	mu      sync.Mutex
+	brokers map[addr.Provider]desired.Broker
+	open    map[addr.Provider]providers.Provider
+}
+
+func newPool(w *Workspace, lineage string) *pool {
+	return &pool{w: w, lineage: lineage, brokers: map[addr.Provider]desired.Broker{}, open: map[addr.Provider]providers.Provider{}}
+}
+
+// declare tells the pool the evaluated broker blocks.
+func (p *pool) declare(brokers map[addr.Provider]desired.Broker) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for a, b := range brokers {
+		p.brokers[a] = b
+	}
+}
+
+// Open returns the provider of a broker, opened at first use. Opening makes no
+// connection yet.
+func (p *pool) Open(a addr.Provider) (providers.Provider, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if pr := p.open[a]; pr != nil {
+		return pr, nil
+	}
+	b, ok := p.brokers[a]
+	if !ok {
+		return nil, fmt.Errorf("%s is recorded in state but not declared any more; its block is needed as long as objects on it are recorded: "+
+			"bring it back, destroy them first, or forget them with `msgflo state rm`", a)
+	}
+	env := providers.Env{Config: b.Config, Lineage: p.lineage, Marks: p.w.module.Settings.OwnershipMarks, Dir: p.w.o.Dir}
+	pr, err := b.Type.Open(context.Background(), env)
+	if err != nil {
+		return nil, err
+	}
+	p.open[a] = pr
+	return pr, nil
+}
+
+// decl is where the broker is declared, for diagnostics.
+func (p *pool) decl(a addr.Provider) hcl.Range {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.brokers[a].Decl
+}
+
+// types maps every provider to its kind: the declared ones, and the recorded
+// ones by the kind that state names.
+func (s *Session) types() map[addr.Provider]*providers.Type {
+	known := s.w.Types()
+	out := map[addr.Provider]*providers.Type{}
+	for i := range s.snap.Objects {
+		o := &s.snap.Objects[i]
+		if t := known[o.ProviderType]; t != nil {
+			out[o.Provider] = t
+		}
+	}
+	s.pool.mu.Lock()
+	defer s.pool.mu.Unlock()
+	for a, b := range s.pool.brokers {
+		out[a] = b.Type
+	}
+	return out
+}
+
+// decls is where each broker is declared.
+func (p *pool) decls() map[addr.Provider]hcl.Range {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	m := make(map[addr.Provider]hcl.Range, len(p.brokers))
+	for a, b := range p.brokers {
+		m[a] = b.Decl
+	}
+	return m
+}
+
+// Close closes every provider that was opened.
+func (p *pool) Close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var errs []error
+	for a, pr := range p.open {
+		errs = append(errs, pr.Close())
+		delete(p.open, a)
+	}
+	return errors.Join(errs...)
+}
+
+func sortedProviders[V any](m map[addr.Provider]V) []addr.Provider {
+	out := make([]addr.Provider, 0, len(m))
+	for a := range m {
+		out = append(out, a)
+	}
+	sort.Slice(out, func(i, j int) bool { return out[i].String() < out[j].String() })
+	return out
+}

@@ -1,0 +1,31 @@
+// Command msgflo is Terraform for message-queue systems: it plans and applies
+// broker topology and the processes that work on it. Here stand the list of
+// providers, the signals and the exit code; everything else is below.
+package main
+
+import (
+	"context"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/msgflo/msgflo/cmd/msgflo/internal/cli"
+	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/rabbitmq"
+)
+
+// version is set at release by -ldflags; it is what required_version is held
+// against.
+var version = "0.2.0-dev"
+
+func main() { os.Exit(run()) }
+
+func run() int {
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	defer signal.Stop(signals)
+	return cli.Main(context.Background(), cli.Env{
+		Args: os.Args, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Environ: os.Environ(),
+		Types: []*providers.Type{rabbitmq.Type()}, Version: version, Interrupts: signals,
+	})
+}

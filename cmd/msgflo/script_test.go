@@ -1,0 +1,168 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/msgflo/msgflo/providers/rabbitmq/rabbittest"
+)
+
+// TestScripts runs the stories of testdata/script: the real main on a real
+// broker, each story in a vhost of its own.
+//
+// A story has in its environment URL (the broker with the story's vhost),
+// MGMT (the management API with credentials) and VHOST, and beside
+// testscript's commands:
+//
+//	exits CODE PROGRAM ARGS…   runs it and wants that exit code
+//	mgmt METHOD PATH [BODY]    calls the management API; {V} is the vhost. The answer is stdout
+//	publish QUEUE N            N persistent messages, confirmed
+func TestScripts(t *testing.T) {
+	broker := rabbittest.Shared(t)
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/script", UpdateScripts: *update, RequireUniqueNames: true,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "mgmt": mgmt, "publish": publish, "await": await},
+		Setup: func(e *testscript.Env) error {
+			vhost := rabbittest.Vhost(e.T().(testing.TB), broker)
+			e.Setenv("URL", broker.VhostURL(vhost))
+			e.Setenv("AMQP", broker.AMQPURL)
+			e.Setenv("MGMT", broker.ManagementURL)
+			e.Setenv("VHOST", vhost)
+			e.Setenv("MSGFLO_BROKER", broker.VhostURL(vhost))
+			e.Setenv("NO_COLOR", "1")
+			return copyExamples(e.WorkDir)
+		},
+	})
+}
+
+// copyExamples puts the repository's examples into the story's folder, where
+// it may change them.
+func copyExamples(dir string) error {
+	return os.CopyFS(filepath.Join(dir, "examples"), os.DirFS("../../examples"))
+}
+
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM ARGS…")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	got := 0
+	var ee *exec.ExitError
+	if errors.As(err, &ee) {
+		got = ee.ExitCode()
+	} else if err != nil {
+		ts.Fatalf("%v", err)
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
+}
+
+func mgmt(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) < 2 {
+		ts.Fatalf("usage: mgmt METHOD PATH [BODY]")
+	}
+	path := strings.ReplaceAll(args[1], "{V}", url.PathEscape(ts.Getenv("VHOST")))
+	body := ""
+	if len(args) > 2 {
+		body = args[2]
+	}
+	status, answer, err := call(args[0], ts.Getenv("MGMT")+path, body)
+	ts.Check(err)
+	_, _ = fmt.Fprintln(ts.Stdout(), answer)
+	if failed := status >= 300; failed != neg {
+		ts.Fatalf("%s %s: %d %s", args[0], path, status, answer)
+	}
+}
+
+func call(method, address, body string) (int, string, error) {
+	req, err := http.NewRequest(method, address, strings.NewReader(body))
+	if err != nil {
+		return 0, "", err
+	}
+	req.SetBasicAuth(rabbittest.User, rabbittest.Password)
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, "", err
+	}
+	defer resp.Body.Close()
+	answer, err := io.ReadAll(resp.Body)
+	return resp.StatusCode, string(answer), err
+}
+
+// await polls the management API until the answer contains a text: statistics
+// come late.
+func await(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: await PATH TEXT")
+	}
+	path := strings.ReplaceAll(args[0], "{V}", url.PathEscape(ts.Getenv("VHOST")))
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		_, answer, err := call(http.MethodGet, ts.Getenv("MGMT")+path, "")
+		if err == nil && strings.Contains(answer, args[1]) {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("GET %s never said %q; last: %s %v", path, args[1], answer, err)
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+}
+
+func publish(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: publish QUEUE N")
+	}
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	ts.Check(publishTo(ts.Getenv("URL"), args[0], n))
+}
+
+func publishTo(brokerURL, queue string, n int) error {
+	c, err := amqp.Dial(brokerURL)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	ch, err := c.Channel()
+	if err != nil {
+		return err
+	}
+	if err := ch.Confirm(false); err != nil {
+		return err
+	}
+	for i := range n {
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		conf, err := ch.PublishWithDeferredConfirmWithContext(ctx, "", queue, true, false,
+			amqp.Publishing{DeliveryMode: amqp.Persistent, Body: fmt.Appendf(nil, "message %d", i)})
+		if err == nil {
+			var ok bool
+			if ok, err = conf.WaitContext(ctx); err == nil && !ok {
+				err = errors.New("not confirmed")
+			}
+		}
+		cancel()
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
