@@ -56,7 +56,7 @@ type loader struct {
 	version string
 	sources sources
 	brokers map[string]*Broker // the root's, which all modules use
-	dirs    map[string]*Module // decoded already, by path; nil where that failed
+	dirs    map[string]*Module // decoded already, by path
 	loading []string           // from the root to the directory at hand
 	modules int
 }
@@ -102,11 +102,11 @@ func (d *decoder) child(c *Call) {
 	if !known {
 		var diags hcl.Diagnostics
 		m, diags = d.l.load(dir, c)
-		d.l.dirs[dir] = m
 		d.diags = append(d.diags, diags...)
-	}
-	if m == nil {
-		return
+		if m == nil {
+			return
+		}
+		d.l.dirs[dir] = m
 	}
 	if known {
 		d.l.modules += m.size()
