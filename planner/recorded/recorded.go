@@ -7,7 +7,6 @@ package recorded
 import (
 	"encoding/json"
 	"fmt"
-	"math/big"
 	"strconv"
 	"strings"
 
@@ -273,9 +272,9 @@ func parseKey(s string) (cty.Value, int, error) {
 	if n < 0 {
 		return cty.NilVal, 0, fmt.Errorf("a bracket is not closed")
 	}
-	f, ok := new(big.Float).SetString(s[:n])
-	if !ok || !f.IsInt() || f.Sign() < 0 {
+	i, err := strconv.ParseUint(s[:n], 10, 31)
+	if err != nil {
 		return cty.NilVal, 0, fmt.Errorf("an index is a whole number from 0, or a quoted key")
 	}
-	return cty.NumberVal(f), n + 1, nil
+	return cty.NumberUIntVal(i), n + 1, nil
 }

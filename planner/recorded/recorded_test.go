@@ -1,0 +1,232 @@
+package recorded_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/zclconf/go-cty/cty"
+	"pgregory.net/rapid"
+
+	"github.com/msgflo/msgflo/config/diag"
+	"github.com/msgflo/msgflo/planner/recorded"
+	"github.com/msgflo/msgflo/providers"
+)
+
+func schema() *providers.Schema {
+	return &providers.Schema{Version: 2,
+		Upgrade: func(from int, b []byte) ([]byte, error) {
+			return []byte(strings.Replace(string(b), `"title"`, `"name"`, 1)), nil
+		},
+		Attrs: []providers.Attr{
+			{Name: "vhost", Type: cty.String, Identity: true},
+			{Name: "name", Type: cty.String, Identity: true},
+			{Name: "id", Type: cty.String, Computed: true},
+			{Name: "size", Type: cty.Number},
+			{Name: "password", Type: cty.String, WriteOnly: true, Sensitive: []cty.Path{{}}},
+			{Name: "arguments", Type: cty.Map(cty.String)},
+			{Name: "link", Attrs: []providers.Attr{
+				{Name: "uri", Type: cty.String, Sensitive: []cty.Path{{}}},
+				{Name: "token", Type: cty.String, WriteOnly: true},
+				{Name: "hops", Type: cty.List(cty.String)},
+			}},
+		}}
+}
+
+func full() cty.Value {
+	return cty.ObjectVal(map[string]cty.Value{
+		"vhost": cty.StringVal("/"), "name": cty.StringVal("n"), "id": cty.UnknownVal(cty.String), "size": cty.NumberIntVal(3),
+		"password": cty.StringVal("geheim"),
+		"arguments": cty.MapVal(map[string]cty.Value{
+			"x-a": cty.StringVal("1"), "x-secret": cty.StringVal("geheim"),
+		}),
+		"link": cty.ObjectVal(map[string]cty.Value{
+			"uri": cty.StringVal("amqp://u:geheim@h"), "token": cty.StringVal("t"), "hops": cty.ListVal([]cty.Value{cty.StringVal("a"), cty.StringVal("geheim")}),
+		}),
+	})
+}
+
+func TestEncodeHoldsNoSecret(t *testing.T) {
+	f := recorded.Of(schema())
+	b, err := f.Encode(full(), []string{`arguments["x-secret"]`, "link.hops[1]", "password", "link.none", `arguments["none"]`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := `{"arguments":{"x-a":"1","x-secret":null},"id":null,"link":{"hops":["a",null],"token":"t","uri":null},"name":"n","password":null,"size":3,"vhost":"/"}`
+	if string(b) != want {
+		t.Errorf("got  %s\nwant %s", b, want)
+	}
+	if got := f.Further([]string{"password", "link.uri", "size"}); len(got) != 1 || got[0] != "size" {
+		t.Errorf("further than the schema's: %v", got)
+	}
+	back, err := f.Decode(2, b)
+	if err != nil || !back.GetAttr("password").IsNull() || !back.GetAttr("size").RawEquals(cty.NumberIntVal(3)) {
+		t.Errorf("read back: %#v, %v", back, err)
+	}
+}
+
+func TestDecode(t *testing.T) {
+	f := recorded.Of(schema())
+	old := json.RawMessage(`{"arguments":null,"id":null,"link":null,"title":"n","password":null,"size":3,"vhost":"/"}`)
+	if v, err := f.Decode(1, old); err != nil || v.GetAttr("name").AsString() != "n" {
+		t.Errorf("of an older version: %#v, %v", v, err)
+	}
+	if v, err := f.Decode(2, nil); err != nil || !v.IsNull() {
+		t.Errorf("absent: %#v, %v", v, err)
+	}
+	for name, c := range map[string]struct {
+		version int
+		raw     string
+	}{"newer": {3, `{}`}, "not of the type": {2, `{"size":"geheim"}`}, "no JSON": {2, `{"geheim`}} {
+		if _, err := f.Decode(c.version, json.RawMessage(c.raw)); err == nil || strings.Contains(err.Error(), "geheim") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	s := schema()
+	s.Upgrade = nil
+	if _, err := recorded.Of(s).Decode(1, old); err == nil {
+		t.Error("nothing leads from version 1 to 2, and no error")
+	}
+}
+
+func TestLike(t *testing.T) {
+	f := recorded.Of(schema())
+	set := func(path string, v cty.Value) cty.Value {
+		p, err := recorded.ParsePath(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out, err := recorded.Set(full(), p, v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	for _, c := range []struct {
+		name string
+		live cty.Value
+		want bool
+	}{
+		{"itself", full(), true},
+		{"another size", set("size", cty.NumberIntVal(4)), false},
+		{"no size to be seen", set("size", cty.UnknownVal(cty.Number)), true},
+		{"a computed id", set("id", cty.StringVal("i")), true},
+		{"another password", set("password", cty.StringVal("x")), true},
+		{"another secret within", set("link.uri", cty.StringVal("x")), true},
+		{"another part of the block", set("link.hops[0]", cty.StringVal("b")), false},
+		{"a secret argument", set(`arguments["x-secret"]`, cty.StringVal("x")), true},
+		{"another argument", set(`arguments["x-a"]`, cty.StringVal("x")), false},
+		{"absent", f.Null(), false},
+	} {
+		if got := f.Like(c.live, full(), []string{`arguments["x-secret"]`}, nil); got != c.want {
+			t.Errorf("%s: %v", c.name, got)
+		}
+	}
+	first := func(v cty.Value) cty.Value { return full() }
+	if !f.Like(set("size", cty.NumberIntVal(4)), full(), nil, first) {
+		t.Error("the normal form is not asked for")
+	}
+}
+
+func TestSameIdentity(t *testing.T) {
+	f := recorded.Of(schema())
+	raw, err := f.Encode(full(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, _ := recorded.Set(full(), cty.GetAttrPath("name"), cty.StringVal("m"))
+	old := json.RawMessage(strings.Replace(string(raw), `"name"`, `"title"`, 1))
+	for _, c := range []struct {
+		name    string
+		version int
+		raw     json.RawMessage
+		want    cty.Value
+		same    bool
+	}{
+		{"same", 2, raw, full(), true},
+		{"other name", 2, raw, other, false},
+		{"older, same", 1, old, full(), true},
+		{"older, other", 1, old, other, false},
+	} {
+		if same, err := f.SameIdentity(c.version, c.raw, c.want); err != nil || same != c.same {
+			t.Errorf("%s: %v, %v", c.name, same, err)
+		}
+	}
+	if _, err := f.SameIdentity(2, json.RawMessage(`{"vhost":{}}`), full()); err == nil {
+		t.Error("nonsense has an identity")
+	}
+}
+
+func TestRaw(t *testing.T) {
+	raw, err := recorded.Of(schema()).Encode(full(), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{"size", "link.hops[1]", `arguments["x-a"]`, "link.uri"} {
+		out, ok := recorded.RawSet(raw, path, json.RawMessage(`"new"`))
+		if !ok {
+			t.Fatalf("%s is not set", path)
+		}
+		if part, ok := recorded.RawAt(out, path); !ok || string(part) != `"new"` {
+			t.Errorf("%s is %s", path, part)
+		}
+	}
+	for _, path := range []string{"none", "link.hops[2]", "size.x", "size[0]", "link.hops.x", ""} {
+		if _, ok := recorded.RawSet(raw, path, json.RawMessage(`1`)); ok {
+			t.Errorf("%s is set", path)
+		}
+		if _, ok := recorded.RawAt(raw, path); ok {
+			t.Errorf("%s is there", path)
+		}
+	}
+}
+
+func TestWriteOnly(t *testing.T) {
+	var got []string
+	for _, p := range recorded.Of(schema()).WriteOnly {
+		got = append(got, diag.FormatPath(p))
+	}
+	if strings.Join(got, " ") != "password link.token" {
+		t.Error(got)
+	}
+	if string(recorded.Secret(cty.StringVal("s"))) != "s" || recorded.Secret(cty.NullVal(cty.String)) != nil ||
+		recorded.Secret(cty.UnknownVal(cty.String)) != nil || string(recorded.Secret(cty.True)) != "true" {
+		t.Error("what is hashed of a secret")
+	}
+}
+
+// Paths survive being written and read.
+func TestPaths(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p := cty.GetAttrPath(rapid.StringMatching(`[a-z][a-z0-9_-]{0,5}`).Draw(t, "root"))
+		for range rapid.IntRange(0, 3).Draw(t, "steps") {
+			switch rapid.IntRange(0, 2).Draw(t, "kind") {
+			case 0:
+				p = p.GetAttr(rapid.StringMatching(`[a-z][a-z0-9_-]{0,5}`).Draw(t, "name"))
+			case 1:
+				p = p.Index(cty.StringVal(rapid.String().Draw(t, "key")))
+			default:
+				p = p.Index(cty.NumberIntVal(rapid.Int64Range(0, 1000).Draw(t, "index")))
+			}
+		}
+		back, err := recorded.ParsePath(diag.FormatPath(p))
+		if err != nil || !back.Equals(p) {
+			t.Fatalf("%s: %v, %v", diag.FormatPath(p), back, err)
+		}
+	})
+}
+
+func FuzzParsePath(f *testing.F) {
+	for _, s := range []string{`a.b["c"][0]`, `a[`, `["x"`, `a..b`, `a.`, `[1e9999999]`, `a["\u0000"]`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		p, err := recorded.ParsePath(s)
+		if err != nil {
+			return
+		}
+		if _, err := recorded.ParsePath(diag.FormatPath(p)); err != nil {
+			t.Fatalf("%q: %v", s, err)
+		}
+	})
+}
