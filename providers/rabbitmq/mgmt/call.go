@@ -28,7 +28,9 @@ func (c *Client) get(ctx context.Context, p *apiPath, decode func(*decoder) erro
 }
 
 // Put makes or replaces an object; the body is any value that marshals to the
-// JSON the API wants. It returns whether the object was new.
+// JSON the API wants. A float64 without a fraction marshals as an integer, which
+// the broker takes for one: write such arguments as json.Number("1.0"). It
+// returns whether the object was new.
 func (c *Client) Put(ctx context.Context, body any, segments ...string) (created bool, err error) {
 	status, err := c.write(ctx, http.MethodPut, body, path(segments...))
 	return status == http.StatusCreated, err

@@ -7,6 +7,8 @@ import (
 	"strconv"
 
 	"github.com/go-json-experiment/json/jsontext"
+
+	"github.com/msgflo/msgflo/config/diag"
 )
 
 // A decoder reads the API's answers token by token, as they arrive: no second
@@ -63,11 +65,18 @@ func (d *decoder) wrong(want string) error {
 	return &shapeError{path: d.where(), want: want, got: kindName(k)}
 }
 
+// where is the place of the value read last, as a JSON pointer; names in it
+// come from outside.
 func (d *decoder) where() string {
-	if p := string(d.StackPointer()); p != "" {
-		return p
+	const longest = 100
+	p := diag.Escape(string(d.StackPointer()))
+	switch {
+	case p == "":
+		return "it"
+	case len(p) > longest:
+		return p[:longest] + "…"
 	}
-	return "it"
+	return p
 }
 
 // atEnd: an end where a value was expected is a cut answer.

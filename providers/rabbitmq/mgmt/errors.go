@@ -27,21 +27,39 @@ const (
 	BadName                       // cannot be addressed over HTTP; nothing was sent
 )
 
-var summaries = map[Kind]string{
-	Unreachable:   "Broker unreachable",
-	Silent:        "Broker does not answer",
-	TLSFailed:     "Secure connection failed",
-	LoginRefused:  "Login refused",
-	NotManagement: "Not a RabbitMQ management API",
-	Cut:           "Answer was cut",
-	TooLarge:      "Answer too large",
-	Overloaded:    "Broker overloaded",
-	BrokerFailed:  "Broker failed",
-	Forbidden:     "Permission missing",
-	NotFound:      "Not found on the broker",
-	Rejected:      "Rejected by the broker",
-	PluginMissing: "Plugin not enabled",
-	BadName:       "Name cannot be used",
+// Summary is the fixed headline above an error of the kind.
+func (k Kind) Summary() string {
+	switch k {
+	case Unreachable:
+		return "Broker unreachable"
+	case Silent:
+		return "Broker does not answer"
+	case TLSFailed:
+		return "Secure connection failed"
+	case LoginRefused:
+		return "Login refused"
+	case NotManagement:
+		return "Not a RabbitMQ management API"
+	case Cut:
+		return "Answer was cut"
+	case TooLarge:
+		return "Answer too large"
+	case Overloaded:
+		return "Broker overloaded"
+	case BrokerFailed:
+		return "Broker failed"
+	case Forbidden:
+		return "Permission missing"
+	case NotFound:
+		return "Not found on the broker"
+	case Rejected:
+		return "Rejected by the broker"
+	case PluginMissing:
+		return "Plugin not enabled"
+	case BadName:
+		return "Name cannot be used"
+	}
+	return "Management API failed"
 }
 
 // An Error is the one type of error that calls return, except for the
@@ -63,7 +81,7 @@ type Error struct {
 
 func (e *Error) Error() string   { return e.detail }
 func (e *Error) Unwrap() error   { return e.err }
-func (e *Error) Summary() string { return summaries[e.Kind] }
+func (e *Error) Summary() string { return e.Kind.Summary() }
 
 // EndsConnection tells whether further calls are bound to fail alike, so that
 // the provider makes a providers.ConnectionError of it.

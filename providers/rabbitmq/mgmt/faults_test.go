@@ -108,7 +108,7 @@ func checkError(t *testing.T, err error, kind Kind, says string) {
 		t.Fatalf("no mgmt.Error: %v", err)
 	}
 	if e.Kind != kind || !strings.Contains(err.Error(), says) {
-		t.Errorf("want %q saying %q; got %q: %v", summaries[kind], says, e.Summary(), err)
+		t.Errorf("want %q saying %q; got %q: %v", kind.Summary(), says, e.Summary(), err)
 	}
 	if e.Summary() == "" {
 		t.Error("no summary")
@@ -343,9 +343,15 @@ func TestLenientFields(t *testing.T) {
 			}
 		})
 	}
+	hostile := serve(t, answer(200, "application/json", `{"arguments":{"\u001b[31m`+strings.Repeat("x", 9000)+`":1},"name":"q","exchange_types":["\u001b"]}`))
+	_, err := quick(t, hostile.URL).Overview(t.Context())
+	checkError(t, err, NotManagement, "another form")
+	if len(err.Error()) > 600 {
+		t.Errorf("an error of %d bytes", len(err.Error()))
+	}
 	// Arguments decide what is declared: there an odd form is no detail.
 	s := serve(t, answer(200, "application/json", `{"name":"q","vhost":"v","arguments":["x"]}`))
-	_, err := quick(t, s.URL).Queue(t.Context(), "v", "q")
+	_, err = quick(t, s.URL).Queue(t.Context(), "v", "q")
 	checkError(t, err, NotManagement, "/arguments")
 }
 
