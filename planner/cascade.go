@@ -224,12 +224,20 @@ func (c *cascading) unheld() bool {
 		if it.goes || it.do == plan.Create {
 			continue
 		}
-		if c.losesAll(n, it) {
-			it.create("it goes by itself with the last object that holds it, and is made again")
-			it.reborn = true
-			c.work = append(c.work, n)
-			found = true
+		if !c.losesAll(n, it) {
+			continue
 		}
+		it.create("it goes by itself with the last object that holds it, and is made again")
+		it.reborn = true
+		c.work = append(c.work, n)
+		for _, m := range c.inside[n] {
+			// What would leave it in one step must leave before it is made again.
+			if in := &c.items[m]; in.swap {
+				c.replace(in, goesWith(it))
+				c.work = append(c.work, m)
+			}
+		}
+		found = true
 	}
 	return found
 }
@@ -238,12 +246,14 @@ func (c *cascading) losesAll(n int, it *item) bool {
 	lost := false
 	for _, m := range c.inside[n] {
 		in := &c.items[m]
-		if in.is == present && it.sch.DiesWithout(it.live.Value, in.at.Type, in.live.Value) {
-			if !in.goes && !in.dragged {
-				return false
-			}
-			lost = true
+		if in.is != present || !it.sch.DiesWithout(it.live.Value, in.at.Type, in.live.Value) {
+			continue
 		}
+		leaves := in.swap && !it.sch.DiesWithout(it.live.Value, in.at.Type, in.want.Value)
+		if !in.goes && !in.dragged && !leaves {
+			return false
+		}
+		lost = true
 	}
 	return lost
 }

@@ -81,7 +81,7 @@ func same(x, y cty.Value) bool {
 	if x.IsNull() || y.IsNull() {
 		return x.IsNull() && y.IsNull()
 	}
-	if t := x.Type(); t == y.Type() && y.IsKnown() {
+	if t := x.Type(); t.IsPrimitiveType() && y.Type().IsPrimitiveType() && t == y.Type() {
 		switch t {
 		case cty.String:
 			return x.AsString() == y.AsString()

@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"cmp"
 	"slices"
 
 	"github.com/zclconf/go-cty/cty"
@@ -96,21 +97,27 @@ type schema struct {
 	form      *recorded.Form
 	typ       cty.Type
 	sensitive []cty.Path
-	secrets   []string        // the same as texts
-	closed    map[string]bool // attributes of which some part is never compared with what was recorded
+	secrets   []string       // the same as texts
+	sorted    []recordedAttr // in the order of recorded values
+}
+
+// A recordedAttr is what comparing with recorded values has to know.
+type recordedAttr struct {
+	name    string
+	closed  bool // some part of it is never compared with what was recorded
+	dynamic bool // recorded with its type beside it
 }
 
 func newSchema(s *providers.Schema) *schema {
-	out := &schema{Schema: s, form: recorded.Of(s), typ: s.ImpliedType(), sensitive: s.SensitivePaths(), closed: map[string]bool{}}
+	out := &schema{Schema: s, form: recorded.Of(s), typ: s.ImpliedType(), sensitive: s.SensitivePaths()}
 	out.secrets = formatted(s, out.sensitive)
-	for _, p := range out.sensitive {
-		out.closed[p[0].(cty.GetAttrStep).Name] = true
-	}
 	for i := range s.Attrs {
-		if a := &s.Attrs[i]; a.WriteOnly || a.Elastic || a.ReadOnly && !a.Computed {
-			out.closed[a.Name] = true
-		}
+		a := &s.Attrs[i]
+		r := recordedAttr{a.Name, a.WriteOnly || a.Elastic || a.ReadOnly && !a.Computed, out.typ.AttributeType(a.Name) == cty.DynamicPseudoType}
+		r.closed = r.closed || slices.ContainsFunc(out.sensitive, func(p cty.Path) bool { return p[0] == cty.GetAttrStep{Name: a.Name} })
+		out.sorted = append(out.sorted, r)
 	}
+	slices.SortFunc(out.sorted, func(a, b recordedAttr) int { return cmp.Compare(a.name, b.name) })
 	return out
 }
 

@@ -39,7 +39,7 @@ func (p *planning) moved() map[addr.Instance]addr.Instance {
 			continue
 		}
 		taken[to] = from
-		if moves && p.declared[from] {
+		if moves && p.isDeclared(from) {
 			p.report(diag.Error(p.decl(from), "Moved object is still declared",
 				fmt.Sprintf("A moved block says that %s is now %s, but %s is still declared, too. Remove the moved block, or rename the declaration.", from, to, from)))
 			delete(out, from)
@@ -111,29 +111,31 @@ func (p *planning) acyclicMoves() bool {
 // live object. A broker object is its name, so it is the same one; deleting the
 // old address would delete what the new one declares.
 func (p *planning) sameObjects(moved map[addr.Instance]addr.Instance) {
-	fresh := map[string]addr.Instance{}
-	recorded := make(map[addr.Instance]bool, len(p.in.Prior.Objects))
+	isRecorded := make([]bool, len(p.in.Want))
+	news, olds := len(p.in.Want), 0
 	for i := range p.in.Prior.Objects {
-		at := p.in.Prior.Objects[i].Addr
-		if to, ok := moved[at]; ok {
-			at = to
+		if k, ok := p.declared[p.today(p.in.Prior.Objects[i].Addr, moved)]; ok {
+			isRecorded[k] = true
+			news--
+		} else {
+			olds++
 		}
-		recorded[at] = true
 	}
+	if news <= 0 || olds == 0 || p.in.Mode != Normal {
+		return
+	}
+	fresh := map[string]addr.Instance{}
 	for i := range p.in.Want {
 		w := &p.in.Want[i]
-		if s := p.schemaOf(w.Provider, w.Type); s != nil && !recorded[w.Addr] {
+		if s := p.schemaOf(w.Provider, w.Type); s != nil && !isRecorded[i] {
 			if id := s.Identity(w.Value); id != "" {
 				fresh[w.Provider.String()+" "+w.Type+" "+id] = w.Addr
 			}
 		}
 	}
-	if len(fresh) == 0 {
-		return
-	}
 	for i := range p.in.Prior.Objects {
 		o := &p.in.Prior.Objects[i]
-		if _, ok := moved[o.Addr]; ok || p.declared[o.Addr] {
+		if _, ok := moved[o.Addr]; ok || p.isDeclared(o.Addr) {
 			continue
 		}
 		s := p.schemaOf(o.Provider, o.Addr.Type)

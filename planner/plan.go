@@ -2,18 +2,15 @@ package planner
 
 import (
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
-	ctyjson "github.com/zclconf/go-cty/cty/json"
 
 	"github.com/msgflo/msgflo/config/addr"
 	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/planner/plan"
-	"github.com/msgflo/msgflo/planner/recorded"
 	"github.com/msgflo/msgflo/providers"
 	"github.com/msgflo/msgflo/state"
 )
@@ -51,10 +48,9 @@ type planning struct {
 	schemas  map[*providers.Schema]*schema
 	items    []item // in address order
 	index    map[addr.Instance]int
-	declared map[addr.Instance]bool
-	decls    map[addr.Instance]hcl.Range
-	inside   [][]int // items recorded within this one
-	wants    [][]int // items that want to be within it
+	declared map[addr.Instance]int // positions in Want
+	inside   [][]int               // items recorded within this one
+	wants    [][]int               // items that want to be within it
 	excluded map[int]bool
 	held     map[string]int // what a deleted object is called on its broker
 	strange  foreign
@@ -68,7 +64,15 @@ type planning struct {
 
 func (p *planning) report(d *hcl.Diagnostic) { p.diags = append(p.diags, d) }
 
-func (p *planning) decl(at addr.Instance) hcl.Range { return p.decls[at] }
+// decl is where an object is declared; zero where it is not.
+func (p *planning) decl(at addr.Instance) hcl.Range {
+	if i, ok := p.declared[at]; ok {
+		return p.in.Want[i].Decl
+	}
+	return hcl.Range{}
+}
+
+func (p *planning) isDeclared(at addr.Instance) bool { _, ok := p.declared[at]; return ok }
 
 // schemaOf returns nil where provider or type are not known.
 func (p *planning) schemaOf(at addr.Provider, typ string) *schema {
@@ -86,70 +90,74 @@ func (p *planning) schemaOf(at addr.Provider, typ string) *schema {
 // gather makes one item of every address that is declared or recorded.
 func (p *planning) gather() bool {
 	n := len(p.in.Want)
-	p.declared = make(map[addr.Instance]bool, n)
-	p.decls = make(map[addr.Instance]hcl.Range, n)
+	p.declared = make(map[addr.Instance]int, n)
 	for i := range p.in.Want {
 		w := &p.in.Want[i]
-		if p.declared[w.Addr] {
-			p.report(diag.Error(w.Decl, "Declared twice", fmt.Sprintf("%s is declared here and at %s.", w.Addr, p.decls[w.Addr])))
+		if k, twice := p.declared[w.Addr]; twice {
+			p.report(diag.Error(w.Decl, "Declared twice", fmt.Sprintf("%s is declared here and at %s.", w.Addr, p.in.Want[k].Decl)))
 		}
-		p.declared[w.Addr], p.decls[w.Addr] = true, w.Decl
+		p.declared[w.Addr] = i
 	}
 	moved := p.moved()
 	p.sameObjects(moved)
 	if p.diags.HasErrors() {
 		return false
 	}
-	p.items = make([]item, 0, n+len(p.in.Prior.Objects)/8)
+	items := make([]item, 0, max(n, len(p.in.Prior.Objects)))
 	for i := range p.in.Want {
 		w := &p.in.Want[i]
-		p.items = append(p.items, item{at: w.Addr, prev: w.Addr, want: w, sch: p.schemaOf(w.Provider, w.Type)})
+		items = append(items, item{at: w.Addr, prev: w.Addr, want: w, sch: p.schemaOf(w.Provider, w.Type)})
 	}
-	p.addRecorded(moved)
-	slices.SortFunc(p.items, func(a, b item) int { return order(a.at, b.at) })
-	p.index = make(map[addr.Instance]int, len(p.items))
+	p.arrange(p.addRecorded(items, moved))
 	for i := range p.items {
-		it := &p.items[i]
-		p.index[it.at] = i
-		p.look(it)
+		p.look(&p.items[i])
 	}
 	p.relate(moved)
 	return !p.diags.HasErrors()
 }
 
+// arrange brings the items into address order and indexes them.
+func (p *planning) arrange(items []item) {
+	perm := make([]int, len(items))
+	for i := range perm {
+		perm[i] = i
+	}
+	slices.SortFunc(perm, func(a, b int) int { return order(items[a].at, items[b].at) })
+	p.items = make([]item, len(items))
+	p.index = make(map[addr.Instance]int, len(items))
+	for n, i := range perm {
+		p.items[n] = items[i]
+		p.index[items[i].at] = n
+		if n > 0 && p.items[n].at == p.items[n-1].at {
+			p.report(diag.Error(p.decl(p.items[n].at), "State has an object twice",
+				fmt.Sprintf("State names %s twice, which no version of msgflo writes. Restore the state from its backup.", p.items[n].at)))
+		}
+	}
+}
+
 func order(a, b addr.Instance) int {
-	if a == b {
+	switch {
+	case a == b:
 		return 0
-	}
-	if c := cmp.Compare(a.Module, b.Module); c != 0 {
-		return c
-	}
-	if a.Less(b) {
+	case a.Less(b):
 		return -1
 	}
 	return 1
 }
 
-func (p *planning) addRecorded(moved map[addr.Instance]addr.Instance) {
-	at := make(map[addr.Instance]int, len(p.items))
-	for i := range p.items {
-		at[p.items[i].at] = i
-	}
+func (p *planning) addRecorded(items []item, moved map[addr.Instance]addr.Instance) []item {
 	for i := range p.in.Prior.Objects {
 		o := &p.in.Prior.Objects[i]
-		to, ok := moved[o.Addr]
-		if !ok {
-			to = o.Addr
-		} else {
+		to := p.today(o.Addr, moved)
+		if to != o.Addr {
 			p.moves = append(p.moves, plan.Moved{From: o.Addr, To: to})
 		}
-		k, ok := at[to]
-		if !ok {
-			k = len(p.items)
-			p.items = append(p.items, item{at: to})
-			at[to] = k
+		k, ok := p.declared[to]
+		if !ok || items[k].prior != nil {
+			k = len(items)
+			items = append(items, item{at: to})
 		}
-		it := &p.items[k]
+		it := &items[k]
 		it.prior, it.prev = o, o.Addr
 		it.old = p.schemaOf(o.Provider, o.Addr.Type)
 		if it.sch == nil {
@@ -157,6 +165,17 @@ func (p *planning) addRecorded(moved map[addr.Instance]addr.Instance) {
 		}
 	}
 	slices.SortFunc(p.moves, func(a, b plan.Moved) int { return order(a.To, b.To) })
+	return items
+}
+
+// today is the address that a recorded one has now.
+func (p *planning) today(a addr.Instance, moved map[addr.Instance]addr.Instance) addr.Instance {
+	if len(moved) > 0 {
+		if to, ok := moved[a]; ok {
+			return to
+		}
+	}
+	return a
 }
 
 // readdressed is a recorded object whose relations name addresses of today: the
@@ -268,25 +287,6 @@ func (p *planning) relate(moved map[addr.Instance]addr.Instance) {
 			}
 		}
 	}
-}
-
-// encode writes a value as plan and state hold it: secrets and unknown parts
-// are null.
-func encode(s *schema, v cty.Value, secret []cty.Path) json.RawMessage {
-	if v == cty.NilVal || v.IsNull() || !v.IsKnown() {
-		return nil
-	}
-	for _, p := range secret {
-		v = recorded.Blank(v, p)
-	}
-	if !v.IsWhollyKnown() {
-		v = cty.UnknownAsNull(v)
-	}
-	b, err := ctyjson.Marshal(v, s.typ)
-	if err != nil {
-		return nil
-	}
-	return b
 }
 
 // sortDiags puts errors and warnings in the order of their declarations, so

@@ -53,6 +53,11 @@ func configuration(t *rapid.T, typ *providers.Type, label string) []desired.Obje
 		}
 		attrs := map[string]cty.Value{"name": s(name), "type": s([]string{"classic", "quorum"}[pick(2, "qtype")]), "ttl": cty.NumberIntVal(int64(pick(2, "ttl")))}
 		o := object(typ, fmt.Sprintf("queue.y%d", i), attrs)
+		if pick(2, "arguments") == 0 {
+			attrs["arguments"] = cty.ObjectVal(map[string]cty.Value{"x-max": cty.NumberIntVal(int64(pick(2, "max")))})
+			attrs["limits"] = cty.ObjectVal(map[string]cty.Value{"length": cty.NumberIntVal(int64(pick(2, "length"))), "bytes": cty.NullVal(cty.Number)})
+			o = object(typ, o.Addr.String(), attrs)
+		}
 		if len(names) > 0 && pick(2, "dead") == 0 {
 			to := names[pick(len(names), "to")]
 			o = object(typ, o.Addr.String(), withAttr(attrs, "dead_letter", s(to)))

@@ -20,32 +20,26 @@ func says(s *schema, raw json.RawMessage, live cty.Value) bool {
 	if !r.take('{') {
 		return false
 	}
-	for n := 0; ; n++ {
-		if r.take('}') {
-			return n == len(s.Attrs) && r.end()
-		}
-		if n > 0 && !r.take(',') {
+	for n := range s.sorted {
+		a := &s.sorted[n]
+		if n > 0 && !r.take(',') || !r.named(a.name) {
 			return false
 		}
-		name, ok := r.key()
-		if !ok || !s.typ.HasAttribute(name) {
-			return false
-		}
-		v := live.GetAttr(name)
-		if s.closed[name] || !v.IsKnown() {
+		v := live.GetAttr(a.name)
+		switch {
+		case a.closed || !v.IsKnown():
 			if !r.skip() {
 				return false
 			}
-			continue
-		}
-		if s.typ.AttributeType(name) == cty.DynamicPseudoType && !v.IsNull() {
+		case a.dynamic && !v.IsNull():
 			if !r.isDynamic(v) {
 				return false
 			}
-		} else if !r.is(v) {
+		case !r.is(v):
 			return false
 		}
 	}
+	return r.take('}') && r.end()
 }
 
 // A scan walks over JSON, comparing as it goes. It may give up on what is
@@ -100,6 +94,12 @@ func (r *scan) text() (s []byte, plain, ok bool) {
 	return nil, false, false
 }
 
+// named reads a key and compares it.
+func (r *scan) named(name string) bool {
+	s, plain, ok := r.text()
+	return ok && plain && string(s) == name && r.take(':')
+}
+
 func (r *scan) key() (string, bool) {
 	s, plain, ok := r.text()
 	return string(s), ok && plain && r.take(':')
@@ -133,11 +133,7 @@ func (r *scan) isDynamic(v cty.Value) bool {
 	if !r.take('{') {
 		return false
 	}
-	if k, ok := r.key(); !ok || k != "value" || !r.is(v) || !r.take(',') {
-		return false
-	}
-	k, ok := r.key()
-	return ok && k == "type" && r.skip() && r.take('}')
+	return r.named("value") && r.is(v) && r.take(',') && r.named("type") && r.skip() && r.take('}')
 }
 
 func (r *scan) isText(want string) bool {
@@ -159,7 +155,16 @@ func (r *scan) isNumber(f *big.Float) bool {
 		r.i++
 	}
 	var buf [32]byte
-	return string(f.Append(buf[:0], 'f', -1)) == string(r.b[start:r.i])
+	return string(appendNumber(buf[:0], f)) == string(r.b[start:r.i])
+}
+
+// appendNumber writes a number as go-cty's JSON has it.
+func appendNumber(b []byte, f *big.Float) []byte {
+	// The general way costs microseconds, and nearly all numbers are small.
+	if n, exact := f.Int64(); exact == big.Exact && !(n == 0 && f.Signbit()) {
+		return strconv.AppendInt(b, n, 10)
+	}
+	return f.Append(b, 'f', -1)
 }
 
 func (r *scan) isList(v cty.Value) bool {

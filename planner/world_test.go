@@ -260,11 +260,12 @@ func (w *world) step(st *plan.Step, next map[addr.Instance]state.Object) {
 		after = w.put(typ, after, "mine")
 	case plan.Update:
 		old, ok := w.live[w.key(typ, before)]
-		if !ok {
+		sch := w.typ.Resources[typ]
+		same := w.key(typ, before) == w.key(typ, after)
+		if !ok && same {
 			w.t.Fatalf("%s: updated while absent", st.ID)
 		}
-		sch := w.typ.Resources[typ]
-		if same := w.key(typ, before) == w.key(typ, after); same || !sch.Swap {
+		if same || !sch.Swap {
 			for _, a := range sch.Attrs {
 				if a.ForceNew && !old.GetAttr(a.Name).RawEquals(after.GetAttr(a.Name)) {
 					w.t.Fatalf("%s: updates what is fixed at creation", st.ID)

@@ -27,7 +27,8 @@ type Schema struct {
 	Meterable bool
 	// Swap says that one update may lead from one identity to another: the
 	// provider makes After and only then removes Before (a binding: bound anew
-	// before it is unbound). Without it a change of identity is a delete and a create.
+	// before it is unbound). Before may have gone with what it was in. Without it a
+	// change of identity is a delete and a create.
 	Swap bool
 	// DiesWithout says that an object of value v lives only while some object
 	// within it holds it, and that the one of that type and value does: an auto_delete
