@@ -155,7 +155,14 @@ func TestDamage(t *testing.T) {
 
 func TestDamageNamesFileAndWayOut(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "j")
-	b := layout([][]string{{"a"}, {"b"}, {"c"}})
+	j, err := Create(path)
+	must(t, err)
+	for _, p := range []string{"a", "b", "c"} {
+		must(t, j.Append([]byte(p)))
+	}
+	must(t, j.Close())
+	b, err := os.ReadFile(path)
+	must(t, err)
 	b[10] ^= 1
 	must(t, os.WriteFile(path, b, 0o600))
 	for _, f := range []func() error{

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gofrs/flock"
 	"go.uber.org/goleak"
 
 	"github.com/msgflo/msgflo/state"
@@ -283,4 +284,21 @@ func TestForceUnlockNamesLiveHolder(t *testing.T) {
 	if err := Open(dir, "").ForceUnlock(t.Context(), "one"); !errors.As(err, &refused) || !strings.Contains(err.Error(), "not locked") {
 		t.Error(err)
 	}
+}
+
+// A run that opened the lock's file before its holder removed it gets a lock
+// on a file that nobody else can see; that is none.
+func TestLockOnRemovedFile(t *testing.T) {
+	s := Open(t.TempDir(), "")
+	opened := flock.New(s.lock())
+	if ok, err := opened.TryRLock(); !ok || err != nil {
+		t.Fatal(ok, err)
+	}
+	must(t, os.Remove(s.lock()))
+	if l, err := s.take(opened, storetest.Info("two")); l != nil || err != nil {
+		t.Error(l, err)
+	}
+	l, err := s.Lock(t.Context(), storetest.Info("three"), 0)
+	must(t, err)
+	must(t, l.Unlock())
 }

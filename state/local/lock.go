@@ -53,7 +53,11 @@ func (s *Store) locked() error {
 
 // tryLock returns nil and no error where somebody else has the lock.
 func (s *Store) tryLock(info state.LockInfo) (*held, error) {
-	f := flock.New(s.lock(), flock.SetPermissions(0o600))
+	return s.take(flock.New(s.lock(), flock.SetPermissions(0o600)), info)
+}
+
+// take locks an opened or unopened file and closes it where that fails.
+func (s *Store) take(f *flock.Flock, info state.LockInfo) (*held, error) {
 	ok, err := f.TryLock()
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("locking the state: %w (a command that only looks can be given -lock=false)", err), f.Close())

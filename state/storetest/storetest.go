@@ -254,6 +254,9 @@ func lockMany(t *testing.T, p Place) {
 			if !mu.TryLock() {
 				t.Error("two runs hold the lock")
 			} else {
+				if err := l.Check(); err != nil {
+					t.Error(err)
+				}
 				mu.Unlock()
 			}
 			if err := l.Unlock(); err != nil {
