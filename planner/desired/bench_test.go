@@ -17,7 +17,7 @@ func roles(n int, literal bool) string {
 	if !literal {
 		fmt.Fprintf(&b, `
 locals {
-  roles = toset(flatten([for a in range(%d) : [for b in range(100) : "role-${a}-${b}"]]))
+  roles = { for r in flatten([for a in range(%d) : [for b in range(100) : "role-${a}-${b}"]]) : r => r }
 }
 exchange "out" {
   for_each = local.roles

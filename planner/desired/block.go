@@ -156,7 +156,8 @@ func (e *evaluator) defaults(i *instance, early bool) {
 	if f == nil || i.failed || i.held {
 		return
 	}
-	attrs := map[string]cty.Value{}
+	attrs := e.scratch
+	clear(attrs)
 	for n := range i.in.attrs {
 		a := &i.in.attrs[n]
 		if a.early || !early && i.vals[n].IsNull() {

@@ -1,8 +1,6 @@
 package desired
 
 import (
-	"fmt"
-
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 
@@ -21,9 +19,9 @@ type body struct {
 // A field is what is written for one attribute.
 type field struct {
 	*attrInfo
-	x      *expression // nil: not written
-	rng    hcl.Range   // of the whole attribute
-	decl   hcl.Range   // of the block around it
+	x      *expression    // nil: not written
+	attr   *hcl.Attribute // nil: not written
+	body   *body          // around it
 	nested []nested
 	// A constant is converted and checked once, not with every instance.
 	settled bool
@@ -47,7 +45,7 @@ func (f *field) at() hcl.Range {
 	case len(f.nested) > 0 && len(f.secret) == 0:
 		return f.nested[0].body.decl
 	}
-	return f.decl
+	return f.body.decl
 }
 
 func (e *evaluator) compileBody(m *module, attrs []attrInfo, written map[string]*hcl.Attribute, blocks []*config.Block, decl hcl.Range, iterators []string) *body {
@@ -55,9 +53,9 @@ func (e *evaluator) compileBody(m *module, attrs []attrInfo, written map[string]
 	known := 0
 	for i := range attrs {
 		f := &b.fields[i]
-		f.attrInfo, f.decl = &attrs[i], decl
+		f.attrInfo, f.body = &attrs[i], b
 		if w := written[f.Name]; w != nil {
-			f.x, f.rng = e.compile(m, w.Expr, iterators), w.Range
+			f.x, f.attr = e.compile(m, w.Expr, iterators), w
 			known++
 		}
 	}
@@ -82,7 +80,6 @@ func (e *evaluator) compileBody(m *module, attrs []attrInfo, written map[string]
 		}
 		n.body = e.compileBody(m, f.attrInfo.nested, blk.Attrs, blk.Blocks, blk.Decl, inner)
 		f.nested = append(f.nested, n)
-		f.rng = blk.Decl
 	}
 	return b
 }
@@ -117,258 +114,4 @@ next:
 		}
 		e.errorf(written[w].NameRange, "Unsupported attribute", "An attribute %q is not expected here.%s", diag.Escape(w), diag.DidYouMean(w, names))
 	}
-}
-
-// A decoding is the working state of one body's evaluation.
-type decoding struct {
-	scope  *scope
-	inst   *instance // nil for a broker block
-	failed bool
-	held   bool
-	refs   []ref
-	deps   []dep
-	holes  []hole
-}
-
-// decode evaluates the early or the late attributes of an instance.
-func (e *evaluator) decode(i *instance, early bool) {
-	d := decoding{scope: i.scope, inst: i, refs: i.refs, deps: i.deps, holes: i.holes}
-	e.decodeFields(&d, i.body, i.vals, "", func(a *attrInfo) bool { return a.early == early })
-	i.refs, i.deps, i.holes = d.refs, d.deps, d.holes
-	i.failed, i.held = i.failed || d.failed, i.held || d.held
-}
-
-// decodeFields evaluates fields into vals. Those that say what kind of object
-// another one names come last, so that they can follow from it.
-func (e *evaluator) decodeFields(d *decoding, b *body, vals []cty.Value, path string, now func(*attrInfo) bool) {
-	for _, kinds := range [2]bool{false, true} {
-		for n := range b.fields {
-			f := &b.fields[n]
-			if !now(f.attrInfo) || isKind(b, f.Name) != kinds {
-				continue
-			}
-			vals[n] = e.decodeField(d, b, f, path)
-		}
-	}
-}
-
-// isKind reports whether another field's RefKind names this one.
-func isKind(b *body, name string) bool {
-	for n := range b.fields {
-		if b.fields[n].RefKind == name {
-			return true
-		}
-	}
-	return false
-}
-
-func (e *evaluator) decodeField(d *decoding, b *body, f *field, path string) cty.Value {
-	switch {
-	case f.IsBlock():
-		return e.decodeBlocks(d, f, joinPath(path, f.Name))
-	case f.x == nil:
-		return e.unwritten(d, b, f, path)
-	case f.settled:
-		d.failed = d.failed || f.failed
-		if len(f.Ref) > 0 && !f.failed {
-			d.refs = append(d.refs, ref{field: f, path: joinPath(path, f.Name), name: f.val})
-		}
-		return f.val
-	}
-	if len(f.Ref) > 0 {
-		return e.decodeRef(d, f, joinPath(path, f.Name))
-	}
-	v := e.eval(f.x, d.scope)
-	d.deps = e.appendDeps(d.deps, f.x, d.scope)
-	return e.settle(d, f, v, path)
-}
-
-// settle brings an evaluated value to the attribute's type and checks it.
-func (e *evaluator) settle(d *decoding, f *field, v cty.Value, path string) cty.Value {
-	out, ok := e.accept(d, f, v, path)
-	if !ok {
-		d.failed = true
-	}
-	if f.x != nil && f.x.cached {
-		f.settled, f.failed, f.val = true, !ok, out
-	}
-	return out
-}
-
-func (e *evaluator) accept(d *decoding, f *field, v cty.Value, path string) (cty.Value, bool) {
-	t := traitsOf(v)
-	if t.broken {
-		return f.unknown, false
-	}
-	if !whollyKnown(v) {
-		return e.notKnown(d, f, v, t, path)
-	}
-	c, err := converted(v, f.ty)
-	if err != nil {
-		e.errorf(f.at(), "Unsuitable value", "The value of %s does not fit: %s.", joinPath(path, f.Name), pathText(err))
-		return f.unknown, false
-	}
-	if c.IsNull() {
-		if f.Required {
-			e.errorf(f.at(), "Missing value", "The value of %s is null, but it has to be set.", joinPath(path, f.Name))
-			return f.unknown, false
-		}
-		if f.fallback != cty.NilVal {
-			return f.fallback, true
-		}
-		return f.null, true
-	}
-	if f.Check != nil && whollyKnown(c) {
-		if err := f.Check(plain(c)); err != nil {
-			e.invalid(f, joinPath(path, f.Name), err, t.sensitive)
-			return f.unknown, false
-		}
-	}
-	return c, true
-}
-
-// invalid reports what a check of the schema says, without the text where it
-// could quote a secret.
-func (e *evaluator) invalid(f *field, path string, err error, secret bool) {
-	text := diag.Sentence(pathText(err))
-	if secret {
-		text = "It follows from a sensitive value, so what is wrong with it is not shown."
-	}
-	e.errorf(f.at(), "Invalid value", "The value of %s is not valid: %s", path, text)
-}
-
-// notKnown deals with a value that waits for data or for another object.
-func (e *evaluator) notKnown(d *decoding, f *field, v cty.Value, t traits, path string) (cty.Value, bool) {
-	full := joinPath(path, f.Name)
-	if t.held {
-		d.held = true
-		return f.unknown, true
-	}
-	if t.computed == nil {
-		e.errorf(f.at(), "Value not known", "The value of %s cannot be known at plan time.", full)
-		return f.unknown, false
-	}
-	if of, ok := e.bare(f.x, d.scope); ok && d.inst != nil && !f.Identity {
-		d.holes = append(d.holes, hole{path: full, of: of})
-		return f.unknown, true
-	}
-	name := t.computed.addr.String() + "." + t.computed.attr
-	e.errorf(f.at(), "Value known only after apply", "%s is known only once that object exists, and plans evaluate nothing later. It can only "+
-		"be the whole value of an attribute (%s = %s) that does not name an object; it cannot be part of an expression.", name, f.Name, name)
-	return f.unknown, false
-}
-
-// unwritten is the value of an attribute that is not written.
-func (e *evaluator) unwritten(d *decoding, b *body, f *field, path string) cty.Value {
-	for i := range d.refs {
-		if r := &d.refs[i]; r.field.RefKind == f.Name && r.kind != "" && b.field(r.field.Name) == r.field {
-			return cty.StringVal(r.kind)
-		}
-	}
-	switch {
-	case f.Name == "name" && path == "" && d.inst != nil && !d.inst.block.cfg.Data && f.fallback == cty.NilVal && !f.Computed && f.ty == cty.String:
-		v := cty.StringVal(d.inst.block.cfg.Name)
-		if f.Check != nil {
-			if err := f.Check(v); err != nil {
-				e.invalid(f, "name", err, false)
-				d.failed = true
-			}
-		}
-		return v
-	case f.Required:
-		e.errorf(f.decl, "Missing attribute", "The attribute %s has to be set. %s", joinPath(path, f.Name), f.Doc)
-		d.failed = true
-		return f.unknown
-	case f.fallback != cty.NilVal:
-		return f.fallback
-	case (f.Computed || f.ReadOnly) && d.inst != nil && !d.inst.block.cfg.Data:
-		return f.unknown
-	}
-	return f.null
-}
-
-// decodeBlocks evaluates a nested block: null where absent, an object where
-// there is one. Dynamic blocks may give rise to one at most.
-func (e *evaluator) decodeBlocks(d *decoding, f *field, path string) cty.Value {
-	var out cty.Value
-	count := 0
-	for n := range f.nested {
-		nb := &f.nested[n]
-		scopes, ok := e.dynamicScopes(d, nb, path)
-		if !ok {
-			return f.unknown
-		}
-		for _, s := range scopes {
-			count++
-			if count == 2 {
-				e.errorf(nb.body.decl, "Too many blocks", "At most one %s block is allowed.", path)
-				d.failed = true
-				return f.unknown
-			}
-			outer := d.scope
-			d.scope = s
-			vals := make([]cty.Value, len(nb.body.fields))
-			e.decodeFields(d, nb.body, vals, path, func(*attrInfo) bool { return true })
-			d.scope = outer
-			obj := make(map[string]cty.Value, len(vals))
-			for k := range vals {
-				obj[nb.body.fields[k].Name] = vals[k]
-			}
-			out = cty.ObjectVal(obj)
-		}
-	}
-	if count == 0 {
-		if f.Required {
-			e.errorf(f.decl, "Missing block", "A block %s is needed here. %s", path, f.Doc)
-			d.failed = true
-		}
-		return f.null
-	}
-	return out
-}
-
-// dynamicScopes are the scopes of the content of one nested block: one for
-// each element of a dynamic block's for_each.
-func (e *evaluator) dynamicScopes(d *decoding, n *nested, path string) ([]*scope, bool) {
-	if n.forEach == nil {
-		return []*scope{d.scope}, true
-	}
-	v := e.eval(n.forEach, d.scope)
-	d.deps = e.appendDeps(d.deps, n.forEach, d.scope)
-	t := traitsOf(v)
-	at := n.forEach.src.Range()
-	var ms cty.ValueMarks
-	v, ms = v.Unmark()
-	switch {
-	case t.broken:
-		d.failed = true
-		return nil, false
-	case !v.IsKnown() && t.held:
-		d.held = true
-		return nil, false
-	case !v.IsKnown():
-		e.errorf(at, "Invalid dynamic block", "The for_each of the dynamic block %s is known only after apply; it must be known at plan time.", path)
-	case v.IsNull() || !v.CanIterateElements():
-		e.errorf(at, "Invalid dynamic block", "The for_each of the dynamic block %s must be a list, set, map or object that is not null.", path)
-	default:
-		var out []*scope
-		for it := v.ElementIterator(); it.Next(); {
-			k, el := it.Element()
-			if v.Type().IsSetType() {
-				k = el
-			}
-			out = append(out, d.scope.with(n.iterator, cty.ObjectVal(map[string]cty.Value{
-				"key": k.WithMarks(ms), "value": el.WithMarks(ms)})))
-		}
-		return out, true
-	}
-	d.failed = true
-	return nil, false
-}
-
-func joinPath(path, name string) string {
-	if path == "" {
-		return name
-	}
-	return fmt.Sprintf("%s.%s", path, name)
 }

@@ -83,6 +83,7 @@ func newEvaluator(m *config.Module, env Env) *evaluator {
 	}
 	e := &evaluator{env: env, seen: map[string]bool{}, brokers: map[string]*broker{}, byPath: map[string]*module{},
 		functions: map[string]map[string]function.Function{}, schemas: map[*providers.Schema]*schemaInfo{}}
+	e.scratch = map[string]cty.Value{}
 	e.root = e.newModule(m, "")
 	for name, b := range m.Brokers {
 		e.brokers[name] = &broker{cfg: b, addr: addr.Provider{Kind: "broker", Name: name}, mod: e.root}

@@ -1,6 +1,8 @@
 package desired
 
 import (
+	"slices"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 
@@ -19,6 +21,15 @@ type dep struct {
 func unique(ds []dep) []dep {
 	if len(ds) < 2 {
 		return ds
+	}
+	if len(ds) <= 8 {
+		out := make([]dep, 0, len(ds))
+		for _, d := range ds {
+			if !slices.Contains(out, d) {
+				out = append(out, d)
+			}
+		}
+		return out
 	}
 	seen := make(map[dep]bool, len(ds))
 	out := ds[:0:0]

@@ -114,6 +114,13 @@ func outcome(t *testing.T, files []txtar.File) string {
 			t.Errorf("a secret in a diagnostic: %s", d.Detail)
 		}
 	}
+	written := false // in the sources, then it may show where a line of them does
+	for _, src := range sources {
+		written = written || bytes.Contains(src, []byte(secretWord))
+	}
+	if shown := text(m, diags); !written && strings.Contains(shown, secretWord) {
+		t.Errorf("a secret is shown: %s", shown)
+	}
 	return out
 }
 

@@ -31,7 +31,7 @@ type evaluator struct {
 	schemas   map[*providers.Schema]*schemaInfo
 	queries   []DataQuery
 	live      map[addr.Instance]cty.Value // CheckAfter: what references see
-	after     bool                        // CheckAfter
+	scratch   map[string]cty.Value        // reused where a map is needed only to hand values over
 }
 
 // A node is a declaration, or a part of one, that is evaluated on its own.

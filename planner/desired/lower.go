@@ -40,7 +40,8 @@ func (e *evaluator) objects() []*instance {
 func (e *evaluator) lower(i *instance) bool {
 	o := &Object{Addr: i.addr, Provider: i.broker.addr, Type: i.block.cfg.Type, Lifecycle: i.life, Holes: planHoles(i.holes),
 		Decl: i.block.cfg.Decl, AttrDecl: i.body.ranges(), ImportID: i.imp}
-	vals := make(map[string]cty.Value, len(i.vals))
+	vals := e.scratch
+	clear(vals)
 	for n, v := range i.vals {
 		a := &i.in.attrs[n]
 		v, secret := secretPaths(v)
@@ -76,8 +77,10 @@ func (b *body) ranges() map[string]hcl.Range {
 	if b.written == nil {
 		b.written = map[string]hcl.Range{}
 		for n := range b.fields {
-			if f := &b.fields[n]; f.x != nil || len(f.nested) > 0 {
-				b.written[f.Name] = f.rng
+			if f := &b.fields[n]; f.attr != nil {
+				b.written[f.Name] = f.attr.Range
+			} else if len(f.nested) > 0 {
+				b.written[f.Name] = f.nested[len(f.nested)-1].body.decl
 			}
 		}
 	}

@@ -6,7 +6,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/config/addr"
-	"github.com/msgflo/msgflo/planner/dag"
+	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/providers"
 )
 
@@ -99,6 +99,9 @@ func (e *evaluator) relateRefs(i *instance, rel *related, places map[place]*inst
 			seen = n
 		}
 		to := r.target
+		if !e.sameKind(i, r) {
+			continue
+		}
 		if to != nil && !e.sameVhost(i, r) {
 			continue
 		}
@@ -132,6 +135,18 @@ func (r *related) add(to *instance, kind providers.Relation) {
 	}
 }
 
+// sameKind refuses a written kind that is not that of the object given.
+func (e *evaluator) sameKind(i *instance, r *ref) bool {
+	k := i.kindFor(r.field)
+	if r.kind == "" || k == "" || k == r.kind {
+		return true
+	}
+	e.errorf(r.field.at(), "Contradiction", "%s is a reference to a %s, but %s says %q. Leave %s out: it follows from the reference.",
+		r.path, r.kind, r.field.RefKind, diag.Escape(k), r.field.RefKind)
+	i.failed = true
+	return false
+}
+
 // sameVhost refuses a reference to an object where this one cannot reach it.
 func (e *evaluator) sameVhost(i *instance, r *ref) bool {
 	t := r.target
@@ -144,11 +159,11 @@ func (e *evaluator) sameVhost(i *instance, r *ref) bool {
 		i.failed = true
 		return false
 	}
-	return e.checkVhost(i, r, t.label(), t.block.cfg.Type, t.vhostOf(), t.in.vhost >= 0)
+	return t.in.vhost < 0 || e.checkVhost(i, r, t.label(), t.vhostOf())
 }
 
-func (e *evaluator) checkVhost(i *instance, r *ref, label, _, vhost string, has bool) bool {
-	if !has || i.in.vhost < 0 || vhost == i.vhostOf() {
+func (e *evaluator) checkVhost(i *instance, r *ref, label, vhost string) bool {
+	if i.in.vhost < 0 || vhost == i.vhostOf() {
 		return true
 	}
 	e.errorf(r.field.at(), "Reference across vhosts", "%s is in the vhost %q and %s in %q. Objects can refer only to others in their own vhost: "+
@@ -166,7 +181,7 @@ func (e *evaluator) named(i *instance, r *ref, places map[place]*instance) *inst
 	types := r.field.Ref
 	if r.kind != "" {
 		types = []string{r.kind}
-		if v, ok := stringOf(r.vhost); ok && !e.checkVhost(i, r, r.kind+" "+name, r.kind, v, true) {
+		if v, ok := stringOf(r.vhost); ok && !e.checkVhost(i, r, r.kind+" "+name, v) {
 			return nil
 		}
 	} else if k := i.kindFor(r.field); k != "" {
@@ -218,9 +233,6 @@ func (e *evaluator) duplicates(all []*instance) {
 		if o.block == i.block && i.in.name >= 0 && i.body.fields[i.in.name].x == nil {
 			hint = " Without a name written, all instances have that of the block: write one, as in name = " + i.block.exp.mode.example() + "."
 		}
-		if id == "" {
-			continue
-		}
 		e.errorf(i.block.cfg.Decl, "Declared twice", "%s and %s are one and the same %s on %s: all that names it is equal. The other one is declared at %s.%s",
 			o.label(), i.label(), i.block.cfg.Type, i.broker.addr, o.block.cfg.Decl, hint)
 		i.failed = true
@@ -261,110 +273,6 @@ func (e *evaluator) instancesOf(d dep) []*instance {
 		return out
 	}
 	return nil
-}
-
-// acyclic reports circles among the relations and leaves out soft ones that
-// would close one.
-func (e *evaluator) acyclic(all []*instance, rel []related) bool {
-	g := graph{e: e, groups: map[dep]int{}, base: make([][]int, len(all)), names: all}
-	soft := make([][]int, len(all))
-	for n := range all {
-		for _, t := range rel[n].within {
-			g.base[n] = append(g.base[n], t.id)
-		}
-		for _, d := range rel[n].hard {
-			g.base[n] = append(g.base[n], g.node(d)...)
-		}
-	}
-	for n := range all {
-		for _, t := range rel[n].soft {
-			soft[n] = append(soft[n], t.id)
-		}
-	}
-	nodes := make([]int, len(g.base))
-	for n := range nodes {
-		nodes[n] = n
-	}
-	if c := dag.Circle(nodes, func(n int) []int { return g.base[n] }); c != nil {
-		e.reportCircle(all, c)
-		return false
-	}
-	for len(soft) < len(g.base) {
-		soft = append(soft, nil)
-	}
-	kept := make(map[[2]int]bool)
-	for n, ts := range dag.Layer(g.base, soft) {
-		if n < len(all) {
-			for _, t := range ts {
-				kept[[2]int{n, t}] = true
-			}
-		}
-	}
-	for n := range all {
-		in := rel[n].soft
-		rel[n].soft = in[:0]
-		for _, t := range in {
-			if kept[[2]int{n, t.id}] {
-				rel[n].soft = append(rel[n].soft, t)
-			}
-		}
-	}
-	return true
-}
-
-// A graph numbers instances and groups of them.
-type graph struct {
-	e      *evaluator
-	groups map[dep]int
-	base   [][]int
-	names  []*instance
-}
-
-// node is the node of a dependency; a group gets one, with an edge to each member.
-func (g *graph) node(d dep) []int {
-	if d.inst != nil {
-		if d.inst.object == nil {
-			return nil
-		}
-		return []int{d.inst.id}
-	}
-	if n, ok := g.groups[d]; ok {
-		return []int{n}
-	}
-	n := len(g.base)
-	g.groups[d] = n
-	var to []int
-	for _, i := range g.e.instancesOf(d) {
-		if i.object != nil {
-			to = append(to, i.id)
-		}
-	}
-	g.base = append(g.base, to)
-	return []int{n}
-}
-
-func (e *evaluator) reportCircle(all []*instance, circle []int) {
-	var names []string
-	at := -1
-	for _, n := range circle {
-		if n < len(all) {
-			names = append(names, all[n].label())
-			if at < 0 || all[n].addr.Less(all[at].addr) {
-				at = n
-			}
-		}
-	}
-	if len(names) == 0 {
-		return
-	}
-	// Begin with the least address, so that the text is always the same.
-	for k := range names {
-		if names[k] == all[at].label() {
-			names = append(names[k:len(names):len(names)], names[:k]...)
-			break
-		}
-	}
-	e.report(circleError(append(names, names[0]), all[at].decl()))
 }
 
 // record writes an object's relations: distinct, in address order, what it is

@@ -1,6 +1,8 @@
 package desired
 
 import (
+	"slices"
+
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/providers"
@@ -26,7 +28,7 @@ type attrInfo struct {
 	early    bool      // evaluated with the identity: what others refer to by name
 	secret   []cty.Path
 	nested   []attrInfo
-	refs     bool // it or something in it refers to objects
+	saysKind bool // it is the RefKind of another attribute
 }
 
 // info describes a schema, once.
@@ -55,7 +57,7 @@ func attrInfos(attrs []providers.Attr) []attrInfo {
 		a := &attrs[i]
 		ty := a.ValueType()
 		in := attrInfo{Attr: a, ty: ty, null: cty.NullVal(ty), unknown: cty.UnknownVal(ty), early: a.Identity, secret: a.Sensitive,
-			nested: attrInfos(a.Attrs), refs: len(a.Ref) > 0}
+			nested: attrInfos(a.Attrs), saysKind: slices.ContainsFunc(attrs, func(o providers.Attr) bool { return o.RefKind == a.Name })}
 		if a.Default != cty.NilVal {
 			in.fallback = a.Default
 			if v, ok := converted(a.Default, ty); ok == nil {
@@ -63,7 +65,6 @@ func attrInfos(attrs []providers.Attr) []attrInfo {
 			}
 		}
 		for _, n := range in.nested {
-			in.refs = in.refs || n.refs
 			for _, p := range n.secret {
 				in.secret = append(in.secret[:len(in.secret):len(in.secret)], append(cty.GetAttrPath(n.Name), p...))
 			}
