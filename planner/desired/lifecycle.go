@@ -80,9 +80,10 @@ func (e *evaluator) lifecycleOf(i *instance) {
 		}
 		i.triggers = append(i.triggers, ds...)
 	}
+	usable := !i.failed && !i.held
 	for _, c := range l.pre {
 		i.deps = e.appendDeps(i.deps, c.x, i.scope)
-		if !i.failed && !i.held && !e.conditionOf(i.scope, c.x, c.Condition, "Precondition failed", hcl.Range{}, hcl.DiagError) {
+		if usable && !e.conditionOf(i.scope, c.x, c.Condition, "Precondition failed", hcl.Range{}, hcl.DiagError) {
 			i.failed = true
 		}
 	}
