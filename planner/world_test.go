@@ -282,7 +282,8 @@ func (w *world) step(st *plan.Step, next map[addr.Instance]state.Object) {
 		w.t.Fatalf("%v", err)
 	}
 	next[st.Addr] = state.Object{Addr: st.Addr, Provider: st.Provider, ProviderType: "test", SchemaVersion: st.SchemaVersion, Attrs: raw,
-		Within: st.Record.Within, After: st.Record.After, Owned: st.Record.Owned, Keep: st.Record.Keep, Hashes: st.Record.Hashes}
+		Sensitive: recorded.Of(w.typ.Resources[typ]).Further(st.Sensitive),
+		Within:    st.Record.Within, After: st.Record.After, Owned: st.Record.Owned, Keep: st.Record.Keep, Hashes: st.Record.Hashes}
 }
 
 func (w *world) equal(typ string, a, b cty.Value) bool {
