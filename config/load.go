@@ -12,8 +12,6 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 
-	"github.com/msgflo/msgflo/config/diag"
-	"github.com/msgflo/msgflo/config/funcs"
 	"github.com/msgflo/msgflo/providers"
 )
 
@@ -58,7 +56,8 @@ type loader struct {
 	brokers map[string]*Broker // the root's, which all modules use
 	dirs    map[string]*Module // decoded already, by path
 	loading []string           // from the root to the directory at hand
-	modules int
+	modules int                // instances in the tree so far
+	tooMany bool               // and that was reported
 }
 
 // load decodes the directory and what it calls, and checks all references.
@@ -92,12 +91,6 @@ func (d *decoder) child(c *Call) {
 			"Reading this module would never end: %s.", circle(append(d.l.loading[at:], dir)))
 		return
 	}
-	if d.l.modules++; d.l.modules > maxModules {
-		if d.l.modules == maxModules+1 {
-			d.errorf(c.SourceRange, "Too many modules", "The configuration calls more than %d modules, counting each call. Use for_each on one call, or fewer levels.", maxModules)
-		}
-		return
-	}
 	m, known := d.l.dirs[dir]
 	if !known {
 		var diags hcl.Diagnostics
@@ -108,8 +101,16 @@ func (d *decoder) child(c *Call) {
 		}
 		d.l.dirs[dir] = m
 	}
+	d.l.modules++
 	if known {
 		d.l.modules += m.size()
+	}
+	if d.l.modules > maxModules {
+		if !d.l.tooMany {
+			d.errorf(c.SourceRange, "Too many modules", "The configuration calls more than %d modules, counting each call. Use for_each on one call, or fewer levels.", maxModules)
+		}
+		d.l.tooMany = true
+		return
 	}
 	c.Module = m
 	d.checkArguments(c)
@@ -188,136 +189,4 @@ func subject(d *hcl.Diagnostic) hcl.Range {
 		return hcl.Range{}
 	}
 	return *d.Subject
-}
-
-// A vocabulary is the names that the given provider types and the language
-// make known.
-type vocabulary struct {
-	resources map[string]*kind
-	data      map[string]*kind
-	broker    []providers.Attr // the union of the types' broker settings
-	brokerOf  *form
-	functions map[string]bool
-	top       *form
-	nested    map[*providers.Attr]*form // made at first use
-}
-
-// A kind is a block type that makes or reads objects.
-type kind struct {
-	name   string
-	of     *providers.Type
-	schema *providers.Schema
-	form   *form
-}
-
-func newVocabulary(types []*providers.Type) *vocabulary {
-	v := &vocabulary{
-		resources: map[string]*kind{}, data: map[string]*kind{}, functions: map[string]bool{},
-		nested: map[*providers.Attr]*form{},
-	}
-	for _, t := range types {
-		for name, s := range t.Resources {
-			if v.resources[name] == nil {
-				v.resources[name] = &kind{name: name, of: t, schema: s, form: resourceForm(name, s, false)}
-			}
-		}
-		for name, s := range t.Data {
-			if v.data[name] == nil {
-				v.data[name] = &kind{name: name, of: t, schema: s, form: resourceForm(name, s, true)}
-			}
-		}
-		v.broker = mergeAttrs(v.broker, t.Config.Attrs)
-	}
-	v.brokerOf = brokerForm(v.broker)
-	for _, name := range funcs.Names() {
-		v.functions[name] = true
-	}
-	v.top = topForm(v)
-	return v
-}
-
-// mergeAttrs adds the attributes that are not there yet; blocks are merged
-// within. What a broker's scheme does not know is the provider's to refuse.
-func mergeAttrs(have, more []providers.Attr) []providers.Attr {
-	out := slices.Clone(have)
-	for _, a := range more {
-		i := slices.IndexFunc(out, func(b providers.Attr) bool { return a.Name == b.Name })
-		if i < 0 {
-			// Whether it must be written depends on the provider type, known
-			// only when the URL is.
-			a.Required = a.Required && len(have) == 0
-			out = append(out, a)
-			continue
-		}
-		out[i].Attrs = mergeAttrs(out[i].Attrs, a.Attrs)
-		out[i].Required = out[i].Required && a.Required
-		if out[i].NotYet == "" || a.NotYet == "" {
-			out[i].NotYet = ""
-		}
-	}
-	return out
-}
-
-// A decoder turns the files of one directory into a Module.
-type decoder struct {
-	l      *loader
-	m      *Module
-	root   bool
-	diags  hcl.Diagnostics
-	uses   []use                // expressions whose references are checked at the end
-	first  map[string]hcl.Range // where each name was declared
-	broken map[string]bool      // files with syntax errors: what they lack says nothing
-}
-
-func newDecoder(l *loader, dir string, root bool) *decoder {
-	return &decoder{
-		l: l, root: root, first: map[string]hcl.Range{}, broken: map[string]bool{},
-		m: &Module{
-			Dir: dir, Settings: &Settings{OwnershipMarks: true},
-			Variables: map[string]*Variable{}, Locals: map[string]*Local{}, Outputs: map[string]*Output{},
-			Brokers: map[string]*Broker{}, Calls: map[string]*Call{},
-			Resources: map[string]*Resource{}, Data: map[string]*Resource{}, Files: map[string]*hcl.File{},
-			brokerAttrs: l.broker,
-		},
-	}
-}
-
-func (d *decoder) errorf(rng hcl.Range, summary, format string, args ...any) {
-	d.diags = append(d.diags, diag.Error(rng, summary, fmt.Sprintf(format, args...)))
-}
-
-func (d *decoder) warnf(rng hcl.Range, summary, format string, args ...any) {
-	d.diags = append(d.diags, diag.Warning(rng, summary, fmt.Sprintf(format, args...)))
-}
-
-// declare reports whether the name is new; a second declaration is an error
-// that names the first.
-func (d *decoder) declare(what string, rng hcl.Range) bool {
-	if first, ok := d.first[what]; ok {
-		d.errorf(rng, "Declared twice", "%s is declared already, at %s. Names are unique within a module: rename one of the two, or remove it.", what, at(first))
-		return false
-	}
-	d.first[what] = rng
-	return true
-}
-
-func at(r hcl.Range) string {
-	return fmt.Sprintf("%s, line %d", diag.Escape(filepath.Base(r.Filename)), r.Start.Line)
-}
-
-func sortedKeys[V any](m map[string]V) []string {
-	keys := make([]string, 0, len(m))
-	for k := range m {
-		keys = append(keys, k)
-	}
-	slices.Sort(keys)
-	return keys
-}
-
-func sortedValues[V any](m map[string]V) []V {
-	out := make([]V, 0, len(m))
-	for _, k := range sortedKeys(m) {
-		out = append(out, m[k])
-	}
-	return out
 }

@@ -52,7 +52,7 @@ func sourcesOf(ps []piece) (out [][]byte) {
 
 // Where a cut would fall into something, the whole is parsed.
 func TestCutsWithinSomething(t *testing.T) {
-	filler := strings.Repeat("  x\n}\nqueue \"a\" {\n}\n\nqueue \"b\" {\n", 900)
+	filler := strings.Repeat("  x\n}\nqueue \"a\" {\n}\n\nqueue \"b\" {\n", 300)
 	for name, c := range map[string]struct {
 		src    string
 		blocks int
@@ -61,7 +61,7 @@ func TestCutsWithinSomething(t *testing.T) {
 		"heredoc":          {"locals {\n  x = <<EOT\n" + filler + "EOT\n}\n", 1, false},
 		"comment":          {"locals {\n}\n/*\n" + filler + "*/\nlocals {\n}\n", 2, false},
 		"comment open":     {"locals {\n}\n/*\n" + filler, 1, true},
-		"template":         {"locals {\n  x = <<EOT\n${[\n" + strings.Repeat("\n\nx,\n", 5000) + "]}\nEOT\n}\n", 1, false},
+		"template":         {"locals {\n  x = <<EOT\n${[\n" + strings.Repeat("\n\nx,\n", 2500) + "]}\nEOT\n}\n", 1, false},
 		"argument twice":   {"a = 1\n" + strings.Repeat("queue \"a\" {\n}\n", 900) + "a = 2\n", 900, true},
 		"crlf":             {strings.Repeat("queue \"a\" {\r\n}\r\n\r\n", 900), 900, false},
 		"byte order mark":  {"\xef\xbb\xbf" + strings.Repeat("queue \"a\" {\n}\n", 900), 900, false},
