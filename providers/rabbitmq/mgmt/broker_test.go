@@ -3,6 +3,7 @@ package mgmt
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -338,12 +339,11 @@ func TestMissingRightsAreNamed(t *testing.T) {
 		{"bad value", second(c.Put(ctx, map[string]any{"pattern": "x", "definition": map[string]any{"max-lengthx": 1}}, "policies", vhost, "p")), Rejected, "max-lengthx", false},
 		{"unknown component", second(c.Put(ctx, map[string]any{"value": map[string]any{}}, "parameters", "nosuch", vhost, "p")), PluginMissing, "nosuch", false},
 	} {
-		var e *Error
 		if !IsKind(tc.err, tc.kind) || !strings.Contains(tc.err.Error(), tc.says) {
 			t.Errorf("%s: kind %v wanted, saying %s: %v", tc.what, tc.kind, tc.says, tc.err)
 			continue
 		}
-		if e = tc.err.(*Error); e.EndsConnection() != tc.ends {
+		if e, _ := errors.AsType[*Error](tc.err); e.EndsConnection() != tc.ends {
 			t.Errorf("%s: EndsConnection is %v", tc.what, !tc.ends)
 		}
 		if strings.Contains(tc.err.Error(), "s3cret") || strings.Contains(tc.err.Error(), "wr0ng") {

@@ -72,7 +72,9 @@ func (c *Client) write(ctx context.Context, method string, body any, p *apiPath)
 			return c.repeatable(resp, c.statusError(resp))
 		}
 		status = resp.StatusCode
-		io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10)) // so that the connection is used again
+		// Read to the end, so that the connection is used again; what is in it,
+		// and whether it came whole, decides nothing.
+		_, _ = io.Copy(io.Discard, io.LimitReader(resp.Body, 64<<10))
 		return nil
 	})
 	return status, err
@@ -91,8 +93,7 @@ func (c *Client) retry(ctx context.Context, method string, call func() error) er
 		}
 		return struct{}{}, err
 	}, backoff.WithBackOff(b), backoff.WithMaxTries(r.Tries), backoff.WithMaxElapsedTime(r.Longest))
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e
 	}
 	return err

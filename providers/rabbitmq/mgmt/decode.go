@@ -2,6 +2,7 @@ package mgmt
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strconv"
@@ -81,7 +82,7 @@ func (d *decoder) where() string {
 
 // atEnd: an end where a value was expected is a cut answer.
 func atEnd(err error) error {
-	if err == io.EOF {
+	if errors.Is(err, io.EOF) {
 		return io.ErrUnexpectedEOF
 	}
 	return err
@@ -92,14 +93,14 @@ func (d *decoder) whole(decode func(*decoder) error) error {
 	if err := decode(d); err != nil {
 		return atEnd(err)
 	}
-	switch _, err := d.ReadToken(); err {
-	case io.EOF:
+	_, err := d.ReadToken()
+	switch {
+	case errors.Is(err, io.EOF):
 		return nil
-	case nil:
+	case err == nil:
 		return &shapeError{path: "it", want: "one value", got: "several"}
-	default:
-		return err
 	}
+	return err
 }
 
 func skipValue(d *decoder) error { return atEnd(d.SkipValue()) }

@@ -199,7 +199,7 @@ func TestConnectionFaults(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, err := quick(t, tc.url, func(o *Options) { o.Retry.Tries = 1 }).Overview(t.Context())
 			checkError(t, err, tc.kind, tc.says)
-			if e := err.(*Error); !e.EndsConnection() {
+			if e, ok := errors.AsType[*Error](err); ok && !e.EndsConnection() {
 				t.Error("goes on after a lost connection")
 			}
 		})

@@ -2,6 +2,7 @@ package mgmt
 
 import (
 	"context"
+	"errors"
 	"slices"
 )
 
@@ -38,9 +39,8 @@ type (
 // management API from anything else.
 func (c *Client) Overview(ctx context.Context) (*Overview, error) {
 	o, err := one(ctx, c, path("overview").with("disable_stats=true"), decodeOverview)
-	if IsNotFound(err) {
-		// Even a user without rights sees the overview: here is no API.
-		e := err.(*Error)
+	if e, ok := errors.AsType[*Error](err); ok && e.Kind == NotFound {
+		// The overview is there for everybody who may log in: here is no API.
 		e.Kind = NotManagement
 		e.detail = "what answers at " + c.Host() + " has no management API at this path; check address and path, and that the management plugin is enabled (rabbitmq-plugins enable rabbitmq_management)"
 	}

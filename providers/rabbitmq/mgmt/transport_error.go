@@ -22,8 +22,7 @@ var errSilent = errors.New("no answer in time")
 // transportError explains why no whole answer came. The raw error is kept for
 // errors.Is, but never printed with its URL.
 func (c *Client) transportError(err error) *Error {
-	var ue *url.Error
-	if errors.As(err, &ue) {
+	if ue, ok := errors.AsType[*url.Error](err); ok {
 		err = ue.Err
 	}
 	if e := c.tlsError(err); e != nil {

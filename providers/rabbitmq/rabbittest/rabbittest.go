@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -252,7 +253,7 @@ func (b *Broker) startProcesses(in installation) error {
 		// Our own epmd, in the foreground: left to itself, Erlang starts one
 		// as a daemon on every interface that outlives everything.
 		p, err := startProcess(b.path("epmd.log"), b.environment(),
-			in.epmd, "-port", fmt.Sprint(b.ports.EPMD), "-address", "127.0.0.1")
+			in.epmd, "-port", strconv.Itoa(b.ports.EPMD), "-address", "127.0.0.1")
 		if err != nil {
 			return err
 		}

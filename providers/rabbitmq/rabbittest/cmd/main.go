@@ -60,7 +60,7 @@ func run(args []string) error {
 		return stop(f)
 	}
 	if len(rest) == 0 {
-		return errors.New("no command given\n" + usage)
+		return fmt.Errorf("no command given\n%s", strings.TrimSpace(usage))
 	}
 	return beside(f, rest)
 }
@@ -86,7 +86,7 @@ func (f *flags) parse(args []string, command bool) ([]string, error) {
 		return nil, err
 	}
 	if !command && fs.NArg() > 0 {
-		return nil, fmt.Errorf("unexpected argument %q\n%s", fs.Arg(0), usage)
+		return nil, fmt.Errorf("unexpected argument %q\n%s", fs.Arg(0), strings.TrimSpace(usage))
 	}
 	return fs.Args(), nil
 }
