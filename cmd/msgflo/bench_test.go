@@ -72,11 +72,11 @@ func built(b *testing.B) string {
 
 // roles writes a configuration of n roles, each a durable queue with a
 // dead-letter argument, a fanout exchange and a binding.
-func roles(b *testing.B, url string, n int, literal bool) string {
+func roles(b *testing.B, brokerBlock string, n int, literal bool) string {
 	b.Helper()
 	dir := b.TempDir()
 	var s strings.Builder
-	fmt.Fprintf(&s, "broker \"main\" {\n  url = %q\n}\n", url)
+	s.WriteString(brokerBlock)
 	if !literal {
 		fmt.Fprintf(&s, forEachRoles, n)
 	}
@@ -87,6 +87,10 @@ func roles(b *testing.B, url string, n int, literal bool) string {
 	}
 	write(b, filepath.Join(dir, "roles.flo.hcl"), s.String())
 	return dir
+}
+
+func brokerBlock(b *rabbittest.Broker, url string) string {
+	return fmt.Sprintf("broker \"main\" {\n  url        = %q\n  management = %q\n}\n", url, b.ManagementURL)
 }
 
 const forEachRoles = `
@@ -170,7 +174,7 @@ func benchRoles(b *testing.B, broker *rabbittest.Broker, msgflo, floor string, n
 	for b.Loop() {
 		floorApply = append(floorApply, measured(b, floor, "declare", target, fmt.Sprint(n)))
 		floorDestroy = append(floorDestroy, measured(b, floor, "delete", target, fmt.Sprint(n)))
-		dir := roles(b, target, n, literal)
+		dir := roles(b, brokerBlock(broker, target), n, literal)
 		apply = append(apply, measured(b, msgflo, "apply", "-auto-approve", dir))
 		for range 3 {
 			floorRead = append(floorRead, measured(b, floor, "read", broker.ManagementURL, name))
@@ -203,7 +207,7 @@ func BenchmarkAmongOthers(b *testing.B) {
 	dirs := map[string]string{}
 	for _, target := range []string{alone, crowded} {
 		dirs[target] = b.TempDir()
-		text := fmt.Sprintf("broker \"main\" {\n  url = %q\n}\nqueue \"mine\" {\n  count = 10\n  name = \"mine-${count.index}\"\n}\n", target)
+		text := brokerBlock(broker, target) + fmt.Sprint("queue \"mine\" {\n  count = 10\n  name = \"mine-${count.index}\"\n}\n")
 		write(b, filepath.Join(dirs[target], "ten.flo.hcl"), text)
 		measured(b, msgflo, "apply", "-auto-approve", dirs[target])
 	}

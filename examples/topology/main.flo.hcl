@@ -13,6 +13,12 @@ variable "url" {
   sensitive   = true
 }
 
+variable "management" {
+  description = "its management API, where that is not on the usual port"
+  type        = string
+  default     = null
+}
+
 variable "vhost" {
   description = "where everything of this example lives"
   type        = string
@@ -45,7 +51,8 @@ locals {
 }
 
 broker "main" {
-  url = var.url
+  url        = var.url
+  management = var.management
 }
 
 vhost "pictures" {

@@ -41,12 +41,12 @@ parameter "archive" {
 }
 
 federation_upstream "archive" {
-  vhost          = vhost.pictures
-  url            = "amqp://guest:guest@localhost"
-  exchange       = "archive"
-  max_hops       = 1
-  prefetch       = 100
-  ack_mode       = "on-confirm"
+  vhost    = vhost.pictures
+  url      = "amqp://guest:guest@localhost"
+  exchange = "archive"
+  max_hops = 1
+  prefetch = 100
+  ack_mode = "on-confirm"
 }
 
 shovel "replay" {

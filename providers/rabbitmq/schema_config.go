@@ -17,7 +17,7 @@ func configSchema() providers.Schema {
 	return providers.Schema{
 		Doc: "A RabbitMQ broker. Its URL's scheme, amqp or amqps, picks this provider; the URL's path is the default vhost.",
 		Attrs: []providers.Attr{
-			{Name: "url", Type: cty.String, Required: true, Sensitive: whole(), Check: checkBrokerURL,
+			{Name: "url", Type: cty.String, Sensitive: whole(), Check: checkBrokerURL,
 				Doc: "amqp(s)://user:password@host:port/vhost; a slash in the vhost's name is written %2F"},
 			{Name: "management", Type: cty.String, Check: checkManagementURL,
 				Doc: "URL of the management API; default: the same host, port 15672, or 15671 with TLS. \"none\": there is none, and a plan can see less"},

@@ -52,7 +52,7 @@ func (s *Session) Plan(ctx context.Context, o PlanOptions) (*Planned, hcl.Diagno
 		res.Objects = nil
 	}
 	types := s.types()
-	live, ds := refresh.Live(ctx, refresh.Request{
+	live, ds := s.read(ctx, refresh.Request{
 		Want: res.Objects, Prior: s.snap, Moves: res.Moves, Open: s.pool.Open, Types: types, Decl: s.pool.decls(),
 		AcceptEmpty: s.w.o.AcceptEmpty || o.Mode != planner.Normal,
 	})
