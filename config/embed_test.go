@@ -31,6 +31,7 @@ var secretPlaces = []string{
 	"locals {\n  lN = nonsensitive(upper(sensitive(lower(\"%s\"))))\n}\n",
 	"locals {\n  lN = \"amqp://user:%s@host/vhost\"\n}\n",
 	"locals {\n  lN = \"amqp://${var.env}:%s@host\"\n}\n",
+	"locals {\n  lN = \"amqp://u:p@%s/%s@host\"\n}\n",
 	"locals {\n  lN = \"amqp://u:%s/%s@host\"\n}\n",
 	"locals {\n  lN = <<EOT\nfirst\nsee amqps://u:%s@a and https://x:%s@b/c@d\nEOT\n}\n",
 	"locals {\n  lN = \"amqps://h?verify=1&password=%s\"\n}\n",
