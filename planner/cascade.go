@@ -129,8 +129,9 @@ func (c *cascading) diesWith(n int, in *item) {
 		c.replace(it, goesWith(in))
 		return
 	default:
+		stays := wanted && it.takesOver() && !slices.Contains(it.want.Within, in.at)
 		it.goes, it.swap, it.whyGoes = true, false, goesWith(in)
-		if wanted {
+		if wanted && !stays {
 			it.create(it.whyGoes)
 		}
 	}

@@ -220,10 +220,17 @@ func (p *planning) replace(i *item, why string) {
 		return
 	}
 	i.refused = false
+	found := i.takesOver()
 	i.goes, i.whyGoes, i.swap = true, why, false
-	if i.do != plan.Adopt && !(i.renamed && i.do == plan.Update) {
+	if !found {
 		i.create(why)
 	}
+}
+
+// takesOver reports whether the wanted name is another than the existing
+// object's and was found in use, by something that is ours or becomes so.
+func (i *item) takesOver() bool {
+	return i.renamed && !i.swap && (i.do == plan.Adopt || i.do == plan.Update)
 }
 
 // rename decides about an address that is to name another live object than

@@ -144,6 +144,7 @@ func converges(t *rapid.T, swap bool) {
 			t.Fatalf("%v", diags)
 		}
 		same(t, in, p)
+		recheckFresh(t, in, p)
 		prior = w.apply(p, prior)
 		again, diags := planned(w.input(want, prior))
 		if diags.HasErrors() || len(again.Steps) > 0 || len(again.Drift) > 0 {

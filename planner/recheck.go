@@ -2,6 +2,7 @@ package planner
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -133,21 +134,19 @@ func (r *rechecking) occupied(st *plan.Step, s *schema, l Live) string {
 			return ""
 		}
 	}
-	if after, err := s.form.Decode(st.SchemaVersion, st.After); err == nil && r.expected(st) && len(r.changed(st, s, after, l.Value)) == 0 {
+	if reborn(st) {
 		return ""
 	}
 	return "something has been created under that name"
 }
 
-// expected reports whether the plan makes something anew that may be there
-// still when it does: what goes by itself with the last that held it.
-func (r *rechecking) expected(st *plan.Step) bool {
-	for _, n := range st.Needs {
-		if strings.HasPrefix(string(n), string(rune(plan.Delete))) {
-			return true
-		}
-	}
-	return false
+// reborn reports whether the plan makes something anew that is still there: it
+// goes by itself with the last object that holds it. Of all creates only those, and those
+// that take a name over, need the delete of another object.
+func reborn(st *plan.Step) bool {
+	return slices.ContainsFunc(st.Needs, func(n plan.StepID) bool {
+		return strings.HasPrefix(string(n), string(rune(plan.Delete))+" ") && n != plan.ID(plan.Delete, st.Addr)
+	})
 }
 
 // frees reports whether a delete of this plan removes what has that name.

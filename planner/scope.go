@@ -2,6 +2,7 @@ package planner
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -120,11 +121,9 @@ func (p *planning) withdraw() bool {
 		if !it.goes && !it.dragged || p.excluded[n] {
 			continue
 		}
-		for _, c := range p.inside[n] {
-			if p.excluded[c] && p.items[c].is != absent {
-				more = append(more, n)
-				break
-			}
+		if dies := func(c int) bool { return p.excluded[c] && p.items[c].is != absent }; slices.ContainsFunc(p.inside[n], dies) ||
+			slices.ContainsFunc(p.wants[n], dies) {
+			more = append(more, n)
 		}
 	}
 	if len(more) == 0 {
