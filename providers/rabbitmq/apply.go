@@ -50,7 +50,7 @@ func (p *provider) make(ctx context.Context, c providers.Change) (cty.Value, err
 	case typeExchange:
 		return p.declareExchange(ctx, c.After)
 	case typeBinding:
-		return p.bind(ctx, c.After)
+		return p.rebind(ctx, c)
 	}
 	return p.put(ctx, c)
 }

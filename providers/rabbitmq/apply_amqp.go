@@ -137,10 +137,26 @@ func (p *provider) tryExchangeType(ctx context.Context, kind string, v cty.Value
 		return ch.ExchangeDeclare(stringAttr(v, "name"), kind, boolAttr(v, "durable", true), boolAttr(v, "auto_delete", false), boolAttr(v, "internal", false), false, args)
 	})
 	if hasCode(err, amqp.CommandInvalid) {
-		return &brokerError{headline: "Exchange type not available", err: err, detail: fmt.Sprintf("declaring %s: the broker has no exchange type %q.%s",
+		// Not wrapped: what it did to its own connection is no lost connection.
+		return &brokerError{headline: "Exchange type not available", detail: fmt.Sprintf("declaring %s: the broker has no exchange type %q.%s",
 			describe(typeExchange, v), diag.Escape(kind), pluginHint(pluginOfExchange(kind)))}
 	}
 	return err
+}
+
+// rebind binds, and only then removes the binding that this one replaces, so
+// that no message finds neither.
+func (p *provider) rebind(ctx context.Context, c providers.Change) (cty.Value, error) {
+	made, err := p.bind(ctx, c.After)
+	if err != nil || !set(c.Before) || p.sameBinding(c.Before, made) {
+		return made, err
+	}
+	return made, p.unbind(ctx, c.Before)
+}
+
+func (p *provider) sameBinding(a, b cty.Value) bool {
+	s := p.catalogue.resources[typeBinding]
+	return s.Identity(normalize(typeBinding, a)) == s.Identity(normalize(typeBinding, b))
 }
 
 func (p *provider) bind(ctx context.Context, v cty.Value) (cty.Value, error) {
@@ -159,7 +175,9 @@ func (p *provider) bind(ctx context.Context, v cty.Value) (cty.Value, error) {
 	if len(args) > 0 {
 		propertiesKey = p.propertiesKey(ctx, v)
 	}
-	return change(v, map[string]cty.Value{"properties_key": propertiesKey}), nil
+	made := change(v, map[string]cty.Value{"properties_key": propertiesKey})
+	p.watch(vhost).bound(made)
+	return made, nil
 }
 
 // propertiesKey asks for the broker's name of a binding just made; null where
@@ -180,6 +198,14 @@ func (p *provider) propertiesKey(ctx context.Context, v cty.Value) cty.Value {
 // arguments, since two can differ in an integer's width alone and AMQP would
 // have to repeat that width.
 func (p *provider) unbind(ctx context.Context, v cty.Value) error {
+	err := p.unbindAny(ctx, v)
+	if err == nil {
+		p.watch(stringAttr(v, "vhost")).unbound(v)
+	}
+	return err
+}
+
+func (p *provider) unbindAny(ctx context.Context, v cty.Value) error {
 	what := "removing " + describe(typeBinding, v)
 	if args := plainTable(attr(v, "arguments")); !args.IsNull() {
 		c, err := p.client(ctx)

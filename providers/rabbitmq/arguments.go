@@ -145,6 +145,9 @@ func checkArguments(table cty.Value, known []argument, typ, what string) (errs [
 // unknownArgument refuses x- arguments that RabbitMQ would accept, ignore and
 // forget, and known ones that lack their x-.
 func unknownArgument(name string, known []argument, what string) error {
+	if name == ownerArgument {
+		return nil // checkTable refuses it, with a reason of its own
+	}
 	if strings.HasPrefix(name, "x-") {
 		return fmt.Errorf("no %s has the argument %s; RabbitMQ would accept it and do nothing.%s", what, name, diag.DidYouMean(name, names(known)))
 	}

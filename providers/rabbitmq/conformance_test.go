@@ -99,7 +99,9 @@ func conformanceCases(ns string) []providertest.Case {
 		}
 		return cty.SetVal(vs)
 	}
-	definition := func(ttl int64) cty.Value { return obj(attrs{"message-ttl": num(ttl), "dead-letter-exchange": str("x")}) }
+	definition := func(ttl int64) cty.Value {
+		return obj(attrs{"message-ttl": num(ttl), "dead-letter-exchange": str("x")})
+	}
 	link := str("amqp://shoveler:" + secret + "@localhost/%2F")
 	end := func(a attrs) cty.Value {
 		return obj(attrs{"url": link, "queue": cty.NullVal(cty.String), "exchange": cty.NullVal(cty.String), "routing_key": cty.NullVal(cty.String)}.with(a))

@@ -86,9 +86,14 @@ func (p *provider) checkQueueBindings(ctx context.Context, c providers.Change) e
 	if err != nil {
 		return err
 	}
-	bs, err := client.BindingsOf(ctx, stringAttr(c.Before, "vhost"), stringAttr(c.Before, "name"))
+	return p.checkBindingsTo(ctx, client, c)
+}
+
+func (p *provider) checkBindingsTo(ctx context.Context, client *mgmt.Client, c providers.Change) error {
+	vhost := stringAttr(c.Before, "vhost")
+	bs, err := p.watch(vhost).bindings(ctx, client, endpoint{vhost, c.Type, stringAttr(c.Before, "name")})
 	if err != nil {
-		return explainHTTP("reading the bindings of "+describe(typeQueue, c.Before), unlessAbsent(err))
+		return explainHTTP("reading the bindings of "+describe(c.Type, c.Before), err)
 	}
 	return refuseBindings(c, bs)
 }
@@ -135,12 +140,8 @@ func (p *provider) deleteExchange(ctx context.Context, c providers.Change) error
 		return err
 	}
 	if err == nil {
-		bs, err := client.BindingsTo(ctx, vhost, name)
-		if err == nil {
-			err = refuseBindings(c, bs)
-		}
-		if unlessAbsent(err) != nil {
-			return explainHTTP(what, err)
+		if err := p.checkBindingsTo(ctx, client, c); err != nil {
+			return err
 		}
 	}
 	remove := func(ifUnused bool) error {

@@ -33,6 +33,8 @@ type provider struct {
 	seen seen
 	// vhostDefaults are default queue types, asked once a vhost.
 	vhostDefaults sync.Map
+	// watches are what is known of bindings while much is deleted, by vhost.
+	watches sync.Map
 }
 
 // open is Type.Open. It reads files that the block names, and makes no connection.
@@ -144,6 +146,7 @@ func (p *provider) forget(vhost string) {
 		q.close()
 	}
 	p.vhostDefaults.Delete(vhost)
+	p.watches.Delete(vhost)
 }
 
 // Close ends all connections.

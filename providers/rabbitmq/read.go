@@ -133,7 +133,8 @@ func (r *reader) answer(i int, v cty.Value, owner string, err error) error {
 		} else if endsConnection(err) {
 			return err
 		}
-		r.results[i] = providers.Result{Value: cty.NullVal(r.p.nullType(r.queries[i].Type)), Err: err}
+		_ = r.none(i)
+		r.results[i].Err = err
 		return nil
 	}
 	r.results[i] = providers.Result{Value: v, Owner: owner}
@@ -141,9 +142,25 @@ func (r *reader) answer(i int, v cty.Value, owner string, err error) error {
 }
 
 func (r *reader) none(i int) error {
-	r.results[i] = providers.Result{Value: cty.NullVal(r.p.nullType(r.queries[i].Type))}
+	q := r.queries[i]
+	r.results[i] = providers.Result{Value: cty.NullVal(r.p.nullType(q.Type)), Note: transient(q)}
 	return nil
 }
+
+// transient says why an object may be gone as it should be: making it again
+// would be wrong, or for nothing.
+func transient(q providers.Query) string {
+	switch {
+	case q.Type == typeQueue && boolAttr(q.Value, "auto_delete", false):
+		return "it is auto_delete, and goes with its last consumer"
+	case q.Type == typeShovel && text(normalShovelEnd(q.Value)) != "":
+		return "it has delete_after, and is gone when its work is done"
+	}
+	return ""
+}
+
+// normalShovelEnd is delete_after, null where that is never.
+func normalShovelEnd(v cty.Value) cty.Value { return attr(normalize(typeShovel, v), "delete_after") }
 
 func (p *provider) nullType(typ string) cty.Type {
 	if t, ok := p.types[typ]; ok {

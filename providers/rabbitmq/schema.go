@@ -82,7 +82,8 @@ func escapeID(s string) string {
 
 func vhostSchema() *providers.Schema {
 	return byName(&providers.Schema{
-		Doc: "A vhost: a namespace of exchanges, queues, bindings, policies and permissions. All in it goes with it.",
+		Meterable: true,
+		Doc:       "A vhost: a namespace of exchanges, queues, bindings, policies and permissions. All in it goes with it.",
 		Attrs: []providers.Attr{
 			nameAttr("vhost", checkName),
 			{Name: "description", Type: cty.String, Doc: "for people"},

@@ -10,6 +10,7 @@ import (
 
 func exchangeSchema() *providers.Schema {
 	return inVhost(&providers.Schema{
+		Meterable: true, DiesWithout: diesWithout,
 		Doc: "An exchange. Everything about it but its name is fixed at creation; a replaced exchange loses its bindings, which the same plan makes again.",
 		Attrs: []providers.Attr{
 			nameAttr("exchange", checkOwnName),
@@ -27,12 +28,20 @@ func exchangeSchema() *providers.Schema {
 	}, "name")
 }
 
+// diesWithout: an auto_delete exchange lives as long as it is the source of a
+// binding.
+func diesWithout(exchange cty.Value, typ string, within cty.Value) bool {
+	return typ == typeBinding && boolAttr(exchange, "auto_delete", false) &&
+		stringAttr(within, "source") == stringAttr(exchange, "name") && stringAttr(within, "vhost") == stringAttr(exchange, "vhost")
+}
+
 func queueSchema() *providers.Schema {
 	fixed := func(name string, t cty.Type, check func(cty.Value) error, doc string) providers.Attr {
 		return providers.Attr{Name: name, Type: t, ForceNew: true, Check: check, Doc: doc}
 	}
 	return inVhost(&providers.Schema{
-		Doc: "A queue or a stream. Everything about it but its name is fixed at creation; what a policy can set, a policy can also change in place.",
+		Meterable: true,
+		Doc:       "A queue or a stream. Everything about it but its name is fixed at creation; what a policy can set, a policy can also change in place.",
 		Attrs: []providers.Attr{
 			nameAttr("queue", checkOwnName),
 			vhostAttr(),
@@ -61,7 +70,8 @@ func queueSchema() *providers.Schema {
 
 func bindingSchema() *providers.Schema {
 	s := &providers.Schema{
-		Doc: "A binding of a queue, or of an exchange, to an exchange. It is its own identity: a change makes the new one before the old one goes.",
+		Swap: true,
+		Doc:  "A binding of a queue, or of an exchange, to an exchange. It is its own identity: a change makes the new one before the old one goes.",
 		Attrs: []providers.Attr{
 			{Name: "source", Type: cty.String, Required: true, Identity: true, ForceNew: true, Ref: []string{typeExchange}, Relation: providers.Within,
 				Check: checkSource, Doc: "the exchange that messages come from"},

@@ -15,8 +15,8 @@ func at(name string) cty.Path { return cty.GetAttrPath(name) }
 // validateQueue checks what attributes of a queue say together.
 func validateQueue(v cty.Value) []error {
 	typ := queueType(v)
-	if typ == "" {
-		return nil
+	if !slices.Contains([]string{classic, quorum, stream}, typ) {
+		return nil // not known yet, or reported at the attribute
 	}
 	args := attr(v, "arguments")
 	errs := checkArguments(args, queueArguments(), typ, "queue")
