@@ -157,7 +157,7 @@ func TestProcessesDieWithTheirParent(t *testing.T) {
 		t.Fatal(err)
 	}
 	deadline := time.Now().Add(30 * time.Second)
-	for _, s := range strings.FieldsSeq(string(pids)) {
+	for s := range strings.FieldsSeq(string(pids)) {
 		pid, err := strconv.Atoi(s)
 		if err != nil {
 			t.Fatal(err)
