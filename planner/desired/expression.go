@@ -39,6 +39,10 @@ type indexed struct {
 }
 
 func (e *evaluator) compile(m *module, src hcl.Expression, iterators []string) *expression {
+	if src == nil {
+		// Config reported that it is missing; what depends on it is not judged.
+		return &expression{src: hcl.StaticExpr(cty.DynamicVal, hcl.Range{}), mod: m, bad: true}
+	}
 	src = native(src)
 	x := &expression{src: src, mod: m}
 	src = unwrap(src)

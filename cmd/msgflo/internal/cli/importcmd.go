@@ -29,14 +29,15 @@ func (a *app) importCommand() *cli.Command {
 				return err
 			}
 			return k.session(ctx, "import", func(s *workspace.Session) error {
-				p, diags := s.Plan(ctx, workspace.PlanOptions{
-					Only: []addr.Target{{Instance: at}}, Import: map[addr.Instance]string{at: c.Args().Get(1)},
-				})
+				p, diags := s.Import(ctx, at, c.Args().Get(1))
 				if err := k.report(diags); err != nil {
 					return err
 				}
-				workspace.RecordOnly(p.Plan, at)
-				return k.carryOut(ctx, s, p)
+				if _, diags = s.Apply(ctx, p, workspace.ApplyHooks{}); diags.HasErrors() {
+					return k.report(diags)
+				}
+				a.say("Imported %s. Nothing changed on the broker; `msgflo plan` shows what differs from its block.", at)
+				return nil
 			})
 		},
 	}

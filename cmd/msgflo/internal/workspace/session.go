@@ -31,6 +31,9 @@ type Session struct {
 	// pending: the stored state holds objects whose fate was unknown; what
 	// refresh made of them is to be stored.
 	pending bool
+	// emptying: the interrupted run was deleting, so that what is recorded may
+	// well be gone.
+	emptying bool
 	intent  map[addr.Instance]bool
 	pool    *pool
 }
@@ -96,6 +99,9 @@ func (s *Session) load(ctx context.Context) error {
 		snap.Lineage = in.Lineage
 	}
 	s.snap, s.intent = apply.Recover(snap, p, outcomes)
+	for i := range p.Steps {
+		s.emptying = s.emptying || p.Steps[i].Action == plan.Delete
+	}
 	s.unfinished = true
 	return nil
 }

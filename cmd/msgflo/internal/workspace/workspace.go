@@ -47,10 +47,14 @@ func Open(o Options) (*Workspace, hcl.Diagnostics) {
 	m, ds := config.Load(o.Dir, config.Options{Types: o.Types, Version: o.Version})
 	diags = append(diags, ds...)
 	w.module = m
-	if m == nil || diags.HasErrors() {
+	if m == nil {
 		return w, diags
 	}
+	broken := diags.HasErrors()
 	diags = append(diags, w.loadVars()...)
+	if broken {
+		diags = append(diags, w.alsoWrong(diags)...)
+	}
 	return w, diags
 }
 
@@ -134,8 +138,7 @@ func lint(res *desired.Result, live map[addr.Provider][]providers.Object) hcl.Di
 	return diags
 }
 
-// stateDirty is the name of the folder for what is no state: journals of
-// remote stores.
+// workDir is the folder for what is no state: journals of remote stores.
 const workDir = ".msgflo"
 
 func host() string {
