@@ -16,7 +16,7 @@ import (
 // addresses and names have parted: "hold" what is recorded and does not keep
 // its name, "want" what is declared under a name it does not have yet.
 func (p *planning) hold() {
-	p.held = map[string]int{}
+	p.held, p.holders = map[string]int{}, 0
 	if p.in.Mode != Normal {
 		return
 	}
@@ -28,6 +28,7 @@ func (p *planning) hold() {
 		if i.prior != nil && i.is != absent {
 			if v := i.value(); v != cty.NilVal {
 				p.held["hold "+p.heldName(i, v)] = n
+				p.holders++
 			}
 		}
 		if i.want != nil {
@@ -45,9 +46,12 @@ func (p *planning) heldName(i *item, v cty.Value) string {
 	return i.prior.Provider.String() + " " + i.at.Type + " " + i.old.Identity(v)
 }
 
-// leaves returns the item that holds the name now and gives it up in this
+// leaver returns the item that holds the name now and gives it up in this
 // plan, or -1.
 func (p *planning) leaver(i *item) int {
+	if p.holders == 0 {
+		return -1
+	}
 	n, ok := p.held["hold "+p.nameOf(i, i.want.Value)]
 	if !ok || &p.items[n] == i {
 		return -1

@@ -52,7 +52,8 @@ type planning struct {
 	inside   [][]int               // items recorded within this one
 	wants    [][]int               // items that want to be within it
 	excluded map[int]bool
-	held     map[string]int // what a deleted object is called on its broker
+	held     map[string]int // what objects are called on their brokers, where that changes: see hold
+	holders  int            // names in held that are given up
 	strange  foreign
 	withheld []plan.Withheld
 	moves    []plan.Moved
