@@ -68,9 +68,9 @@ func pure() map[string]function.Function {
 		"formatdate": stdlib.FormatDateFunc, "timeadd": stdlib.TimeAddFunc,
 
 		// types
-		"tobool": stdlib.MakeToFunc(cty.Bool), "tolist": stdlib.MakeToFunc(cty.List(cty.DynamicPseudoType)),
+		"tobool": stdlib.MakeToFunc(cty.Bool), "tolist": toList(),
 		"tomap": stdlib.MakeToFunc(cty.Map(cty.DynamicPseudoType)), "tonumber": stdlib.MakeToFunc(cty.Number),
-		"toset": stdlib.MakeToFunc(cty.Set(cty.DynamicPseudoType)), "tostring": stdlib.MakeToFunc(cty.String),
+		"toset": toSet(), "tostring": stdlib.MakeToFunc(cty.String),
 		"can": tryfunc.CanFunc, "try": tryfunc.TryFunc,
 		"sensitive": sensitive(), "nonsensitive": nonsensitive(), "issensitive": isSensitive(),
 
