@@ -95,7 +95,7 @@ func brokerBlock(b *rabbittest.Broker, url string) string {
 
 const forEachRoles = `
 locals {
-  roles = toset([for i in range(%d) : format("role-%%05d", i)])
+  roles = toset([for i in setproduct(range(%[1]d / 100), range(100)) : format("role-%%05d", i[0] * 100 + i[1])])
 }
 queue "role" {
   for_each = local.roles

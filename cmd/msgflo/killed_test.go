@@ -23,7 +23,7 @@ func TestKilledAnywhere(t *testing.T) {
 	broker := rabbittest.Shared(t)
 	vhost := rabbittest.Vhost(t, broker)
 	dir := t.TempDir()
-	write(t, filepath.Join(dir, "main.flo.hcl"), brokerBlock(broker, broker.VhostURL(vhost))+fmt.Sprintf(forEachRoles, 60))
+	write(t, filepath.Join(dir, "main.flo.hcl"), brokerBlock(broker, broker.VhostURL(vhost))+fmt.Sprintf(forEachRoles, 100))
 	for _, command := range []string{"apply", "destroy"} {
 		for delay := time.Duration(0); ; delay += killEvery(delay) {
 			finished := killedAfter(t, delay, command, "-auto-approve", dir)

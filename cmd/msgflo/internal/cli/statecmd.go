@@ -172,7 +172,8 @@ func (a *app) statePushCommand() *cli.Command {
 		if edited {
 			a.say("%s was changed by hand since msgflo wrote it (its checksum does not fit); it is stored as it is now.", args[0])
 		}
-		return k.session(ctx, "state push", func(s *workspace.Session) error {
+		s, diags := k.w.BeginPush(ctx, force)
+		return k.in(s, diags, func(s *workspace.Session) error {
 			err := k.report(s.Push(ctx, pushed, force))
 			if err == nil {
 				a.say("Stored, as serial %d.", s.Snapshot().Serial)

@@ -77,6 +77,10 @@ func (k *work) errored(ds hcl.Diagnostics) {
 // session runs f with the state locked and read, and frees everything after.
 func (k *work) session(ctx context.Context, operation string, f func(*workspace.Session) error) error {
 	s, diags := k.w.Begin(ctx, operation)
+	return k.in(s, diags, f)
+}
+
+func (k *work) in(s *workspace.Session, diags hcl.Diagnostics, f func(*workspace.Session) error) error {
 	if s == nil {
 		return k.report(diags)
 	}

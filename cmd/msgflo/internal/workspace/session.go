@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/user"
 	"time"
@@ -34,18 +35,35 @@ type Session struct {
 	// emptying: the interrupted run was deleting, so that what is recorded may
 	// well be gone.
 	emptying bool
-	intent  map[addr.Instance]bool
-	pool    *pool
+	intent   map[addr.Instance]bool
+	pool     *pool
 }
 
 // Begin locks the state and reads it. Operation is the command's name, for who
 // waits for the lock.
 func (w *Workspace) Begin(ctx context.Context, operation string) (*Session, hcl.Diagnostics) {
+	return w.begin(ctx, operation, func(error) bool { return false })
+}
+
+// BeginPush is Begin for `state push`, which may take the place of a stored
+// state that is damaged: one edited by hand, or any with force.
+func (w *Workspace) BeginPush(ctx context.Context, force bool) (*Session, hcl.Diagnostics) {
+	return w.begin(ctx, "state push", func(err error) bool {
+		var damaged *state.CorruptError
+		return errors.As(err, &damaged) && (damaged.Edited || force)
+	})
+}
+
+func (w *Workspace) begin(ctx context.Context, operation string, passable func(error) bool) (*Session, hcl.Diagnostics) {
 	store, diags := w.Store()
 	if diags.HasErrors() {
 		return nil, diags
 	}
 	s := &Session{w: w, store: store}
+	if l, ok := store.(locker); ok && w.o.Lock && !l.Locks() {
+		diags = append(diags, diag.Warning(hcl.Range{}, "State is not locked",
+			fmt.Sprintf("%s has no lock address, so nothing keeps two runs apart. Set lock_address if the server can lock.", store.Describe())))
+	}
 	if w.o.Lock {
 		l, err := store.Lock(ctx, lockInfo(operation, w.o.Version, store.Describe()), w.o.LockTimeout)
 		if err != nil {
@@ -53,12 +71,18 @@ func (w *Workspace) Begin(ctx context.Context, operation string) (*Session, hcl.
 		}
 		s.lock = l
 	}
-	if err := s.load(ctx); err != nil {
+	switch err := s.load(ctx); {
+	case err != nil && passable(err):
+		s.snap = state.New(newLineage(nil))
+	case err != nil:
 		return nil, append(append(diags, diag.At(err, hcl.Range{})...), s.Close()...)
 	}
 	s.pool = newPool(w, s.snap.Lineage)
 	return s, diags
 }
+
+// A locker is a store that may be set up without a lock.
+type locker interface{ Locks() bool }
 
 func lockInfo(operation, version, path string) state.LockInfo {
 	who := "unknown"
@@ -123,13 +147,18 @@ func (s *Session) Close() hcl.Diagnostics {
 		errs = append(errs, s.lock.Unlock())
 		s.lock = nil
 	}
+	if c, ok := s.store.(io.Closer); ok {
+		errs = append(errs, c.Close())
+	}
 	return diag.At(errors.Join(errs...), hcl.Range{})
 }
 
 // save stores the snapshot under the next serial and forgets the intent. What
 // cannot be stored is kept beside the configuration instead of lost.
 func (s *Session) save(ctx context.Context, next *state.Snapshot) hcl.Diagnostics {
-	next.Serial = s.snap.Serial + 1
+	if next.Serial <= s.snap.Serial { // a pushed one may be ahead
+		next.Serial = s.snap.Serial + 1
+	}
 	next.MsgfloVersion = s.w.o.Version
 	next.Intent = nil
 	next.Sort()
