@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"testing"
 	"time"
 
@@ -83,10 +84,15 @@ func BenchmarkLife(b *testing.B) {
 				read := time.Since(start)
 				b.ReportMetric(float64(3*n)/made.Seconds(), "made/s")
 				b.ReportMetric((read-made).Seconds()*1000, "read-ms")
+				if _, err := p.(providers.Meter).Depth(context.Background(), slices.Concat(all[0], all[1])); err != nil {
+					b.Fatal(err)
+				}
+				metered := time.Since(start)
+				b.ReportMetric((metered-read).Seconds()*1000, "meter-ms")
 				for i := range all {
 					applyAll(b, p, all[len(all)-1-i], true)
 				}
-				b.ReportMetric(float64(3*n)/(time.Since(start)-read).Seconds(), "removed/s")
+				b.ReportMetric(float64(3*n)/(time.Since(start)-metered).Seconds(), "removed/s")
 			}
 		})
 		b.Run(fmt.Sprint("floor=", n), func(b *testing.B) {
@@ -177,6 +183,36 @@ func (f *floor) read(b *testing.B, broker *rabbittest.Broker, vhost string) {
 	defer resp.Body.Close()
 	if n, err := io.Copy(io.Discard, resp.Body); err != nil || n < 1000 {
 		b.Fatal(n, err)
+	}
+}
+
+// BenchmarkRead is an empty plan's reading, beside the bare download.
+func BenchmarkRead(b *testing.B) {
+	broker := rabbittest.Shared(b)
+	for _, n := range []int{100, 1000, 5000} {
+		vhost := rabbittest.Vhost(b, broker)
+		p := open(b, broker, vhost, nil)
+		all := roles(vhost, n)
+		for _, kind := range all {
+			applyAll(b, p, kind, false)
+		}
+		qs := slices.Concat(all[0], all[1], all[2])
+		b.Run(fmt.Sprint("roles=", n), func(b *testing.B) {
+			b.ReportAllocs()
+			for range b.N {
+				if _, err := p.Read(context.Background(), qs); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+		b.Run(fmt.Sprint("floor=", n), func(b *testing.B) {
+			for range b.N {
+				(&floor{}).read(b, broker, vhost)
+			}
+		})
+		for i := range all {
+			applyAll(b, p, all[len(all)-1-i], true)
+		}
 	}
 }
 

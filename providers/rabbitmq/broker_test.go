@@ -97,6 +97,36 @@ func TestDeleteGuards(t *testing.T) {
 	}
 }
 
+// TestDepthOfMany: counted by lists, they are what they are one by one.
+func TestDepthOfMany(t *testing.T) {
+	b := rabbittest.Shared(t)
+	vhost := rabbittest.Vhost(t, b)
+	p, ch := open(t, b, vhost, nil), outside(t, b, vhost)
+	var queries []providers.Query
+	for _, typ := range []string{"classic", "quorum", "stream"} {
+		v := value("queue", attrs{"name": str(typ), "vhost": str(vhost), "type": str(typ)})
+		mustMake(t, p, "queue", v)
+		publish(t, ch, typ, 2)
+		mustMake(t, p, "binding", value("binding", attrs{"source": str("amq.topic"), "destination": str(typ), "vhost": str(vhost)}))
+		queries = append(queries, providers.Query{Type: "queue", Value: v})
+	}
+	for i := range 250 {
+		queries = append(queries, providers.Query{Type: "queue", Value: value("queue", attrs{"name": str(fmt.Sprint("none", i)), "vhost": str(vhost)})})
+	}
+	ds, err := p.(providers.Meter).Depth(testContext(t), queries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, d := range ds {
+		switch {
+		case i < 3 && (d.Ready == 0 || d.Unknown || len(d.Collateral) != 1):
+			t.Errorf("%#v has %+v", queries[i].Value.GetAttr("name"), d)
+		case i >= 3 && (d.Messages() != 0 || d.Unknown || d.Collateral != nil):
+			t.Errorf("an absent queue has %+v", d)
+		}
+	}
+}
+
 // TestUnackedGuards: what a consumer holds is not ready, and lost all the same.
 func TestUnackedGuards(t *testing.T) {
 	b := rabbittest.Shared(t)

@@ -2,9 +2,14 @@ package rabbitmq_test
 
 import (
 	"context"
+	"fmt"
+	"net/http"
+	"os"
 	"testing"
 
+	"github.com/dlclark/regexp2"
 	"github.com/zclconf/go-cty/cty"
+	"go.uber.org/goleak"
 
 	"github.com/msgflo/msgflo/providers"
 	"github.com/msgflo/msgflo/providers/providertest"
@@ -12,7 +17,16 @@ import (
 	"github.com/msgflo/msgflo/providers/rabbitmq/rabbittest"
 )
 
-func TestMain(m *testing.M) { rabbittest.Main(m) }
+func TestMain(m *testing.M) {
+	code := rabbittest.Run(m)
+	http.DefaultClient.CloseIdleConnections() // rabbittest's own
+	regexp2.StopTimeoutClock()
+	if err := goleak.Find(); err != nil && code == 0 {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
 
 const secret = "correct-horse"
 

@@ -29,13 +29,10 @@ func lift(args map[string]any) (m map[string]cty.Value, owner string) {
 // an attribute stands for is there, the rest is in arguments.
 func queueValue(q *mgmt.Queue) (v cty.Value, owner string) {
 	m, owner := lift(q.Arguments)
-	attrs := map[string]cty.Value{
-		"name":        cty.StringVal(q.Name),
-		"vhost":       cty.StringVal(q.Vhost),
-		"type":        cty.StringVal(classic),
-		"durable":     cty.BoolVal(q.Durable),
-		"auto_delete": cty.BoolVal(q.AutoDelete),
-	}
+	attrs := make(map[string]cty.Value, 16) // all at once: this runs for every queue of a vhost
+	attrs["name"], attrs["vhost"] = cty.StringVal(q.Name), cty.StringVal(q.Vhost)
+	attrs["type"] = cty.StringVal(classic)
+	attrs["durable"], attrs["auto_delete"] = cty.BoolVal(q.Durable), cty.BoolVal(q.AutoDelete)
 	liftQueueArguments(attrs, m)
 	attrs["arguments"] = objectOrNull(m)
 	return cty.ObjectVal(attrs), owner

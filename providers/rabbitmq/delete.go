@@ -33,7 +33,7 @@ func (p *provider) deleteQueue(ctx context.Context, c providers.Change) error {
 		}
 		// In use, or not empty, or of another type than we were told.
 	}
-	d, err := p.queueDepth(ctx, vhost, name)
+	d, err := p.queueDepth(ctx, survey{}, vhost, name)
 	if err != nil {
 		return err
 	}

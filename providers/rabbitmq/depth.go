@@ -20,7 +20,7 @@ func (p *provider) Depth(ctx context.Context, queries []providers.Query) ([]prov
 	if err != nil && err != errNoManagement {
 		return nil, err
 	}
-	index, err := p.bindingIndex(ctx, client, queries)
+	surveys, err := p.surveys(ctx, client, queries)
 	if err != nil {
 		return nil, p.managementError(err)
 	}
@@ -28,7 +28,7 @@ func (p *provider) Depth(ctx context.Context, queries []providers.Query) ([]prov
 	g.SetLimit(parallelReads)
 	for i, q := range queries {
 		g.Go(func() (err error) {
-			depths[i], err = p.depth(ctx, client, q, index)
+			depths[i], err = p.depth(ctx, client, q, surveys[stringAttr(q.Value, "vhost")])
 			return err
 		})
 	}
@@ -41,42 +41,84 @@ func (p *provider) Depth(ctx context.Context, queries []providers.Query) ([]prov
 // endpoint is a queue or exchange as one end of bindings.
 type endpoint struct{ vhost, kind, name string }
 
-// bindingIndex lists the bindings of vhosts where many objects are asked
-// about; nil where asking for each is cheaper.
-func (p *provider) bindingIndex(ctx context.Context, c *mgmt.Client, queries []providers.Query) (map[string]map[endpoint][]mgmt.Binding, error) {
+// A survey is what lists tell of a vhost, where so many of its objects are
+// asked about that a call for each would take longer. Its zero value is none.
+type survey struct {
+	bindings map[endpoint][]mgmt.Binding
+	queues   map[string]*mgmt.QueueStatus
+}
+
+func (p *provider) surveys(ctx context.Context, c *mgmt.Client, queries []providers.Query) (map[string]survey, error) {
 	count := map[string]int{}
 	for _, q := range queries {
 		if q.Type == typeQueue || q.Type == typeExchange {
 			count[stringAttr(q.Value, "vhost")]++
 		}
 	}
-	index := map[string]map[endpoint][]mgmt.Binding{}
-	for vhost, n := range count {
-		if n <= fewObjects || c == nil {
+	out := map[string]survey{}
+	if c == nil {
+		return out, nil
+	}
+	worth, err := worthSweeping(ctx, c, count)
+	if err != nil {
+		return nil, err
+	}
+	for vhost := range count {
+		if !worth[vhost] {
 			continue
 		}
-		bs, err := c.Bindings(ctx, vhost)
+		s, err := surveyOf(ctx, c, vhost)
 		if absent(err) {
 			continue
 		}
 		if err != nil {
 			return nil, err
 		}
-		m := map[endpoint][]mgmt.Binding{}
-		for _, b := range bs {
-			to := endpoint{vhost, b.DestinationType, b.Destination}
-			m[to] = append(m[to], b)
-			from := endpoint{vhost, typeExchange, b.Source}
-			if b.Source != "" && from != to {
-				m[from] = append(m[from], b)
-			}
-		}
-		index[vhost] = m
+		out[vhost] = s
 	}
-	return index, nil
+	return out, nil
 }
 
-func (p *provider) depth(ctx context.Context, c *mgmt.Client, q providers.Query, index map[string]map[endpoint][]mgmt.Binding) (d providers.Depth, err error) {
+func surveyOf(ctx context.Context, c *mgmt.Client, vhost string) (survey, error) {
+	var bindings []mgmt.Binding
+	var queues []mgmt.QueueStatus
+	var consumers map[string]int64
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() (err error) { bindings, err = c.Bindings(ctx, vhost); return err })
+	g.Go(func() (err error) { queues, err = c.Queues(ctx, vhost); return err })
+	g.Go(func() (err error) { consumers, err = c.Consumers(ctx, vhost); return err })
+	if err := g.Wait(); err != nil {
+		return survey{}, err
+	}
+	s := survey{bindings: map[endpoint][]mgmt.Binding{}, queues: make(map[string]*mgmt.QueueStatus, len(queues))}
+	for i := range queues {
+		queues[i].Consumers = consumers[queues[i].Name]
+		s.queues[queues[i].Name] = &queues[i]
+	}
+	for _, b := range bindings {
+		to, from := endpoint{vhost, b.DestinationType, b.Destination}, endpoint{vhost, typeExchange, b.Source}
+		s.bindings[to] = append(s.bindings[to], b)
+		if b.Source != "" && from != to {
+			s.bindings[from] = append(s.bindings[from], b)
+		}
+	}
+	return s, nil
+}
+
+// status is a queue with its counts, from the survey or by asking. On 3.10 the
+// list counts classic queues as it is made; nil where there is no such queue.
+func (s survey) status(ctx context.Context, c *mgmt.Client, vhost, name string) (*mgmt.QueueStatus, error) {
+	if s.queues != nil {
+		return s.queues[name], nil
+	}
+	q, err := c.Queue(ctx, vhost, name)
+	if absent(err) {
+		return nil, nil
+	}
+	return q, err
+}
+
+func (p *provider) depth(ctx context.Context, c *mgmt.Client, q providers.Query, s survey) (d providers.Depth, err error) {
 	vhost, name := stringAttr(q.Value, "vhost"), stringAttr(q.Value, "name")
 	switch q.Type {
 	case typeVhost:
@@ -89,7 +131,7 @@ func (p *provider) depth(ctx context.Context, c *mgmt.Client, q providers.Query,
 		}
 		return d, err
 	case typeQueue:
-		if d, err = p.queueDepth(ctx, vhost, name); err != nil {
+		if d, err = p.queueDepth(ctx, s, vhost, name); err != nil {
 			return d, err
 		}
 	case typeExchange:
@@ -99,7 +141,7 @@ func (p *provider) depth(ctx context.Context, c *mgmt.Client, q providers.Query,
 	if c == nil {
 		return d, nil
 	}
-	bs, err := bindingsAt(ctx, c, endpoint{vhost, q.Type, name}, index[vhost])
+	bs, err := bindingsAt(ctx, c, endpoint{vhost, q.Type, name}, s.bindings)
 	for i := range bs {
 		if bs[i].Source != "" {
 			d.Collateral = append(d.Collateral, providers.Object{Type: typeBinding, Value: bindingValue(&bs[i])})
@@ -133,7 +175,7 @@ func bindingsAt(ctx context.Context, c *mgmt.Client, e endpoint, index map[endpo
 // queueDepth counts what is in a queue now: what is ready by a passive
 // declare, which is immediate, what consumers hold by the management API,
 // which samples. A stream tells neither at once, so it is read.
-func (p *provider) queueDepth(ctx context.Context, vhost, name string) (providers.Depth, error) {
+func (p *provider) queueDepth(ctx context.Context, sv survey, vhost, name string) (providers.Depth, error) {
 	var d providers.Depth
 	var typ string
 	c, err := p.client(ctx)
@@ -143,14 +185,14 @@ func (p *provider) queueDepth(ctx context.Context, vhost, name string) (provider
 	case err != nil:
 		return d, err
 	default:
-		s, err := c.Queue(ctx, vhost, name)
-		if absent(err) {
-			return d, nil
-		}
-		if err != nil {
+		s, err := sv.status(ctx, c, vhost, name)
+		if err != nil || s == nil {
 			return d, err
 		}
 		typ = s.Type
+		if typ == classic && sv.queues != nil && s.Ready >= 0 && s.Unacked >= 0 {
+			return providers.Depth{Ready: s.Ready, Unacked: s.Unacked, Consumers: s.Consumers}, nil
+		}
 		d.Ready, d.Unacked, d.Consumers = max(0, s.Ready), max(0, s.Unacked), max(0, s.Consumers)
 	}
 	if typ == stream {
@@ -233,7 +275,7 @@ func (p *provider) vhostDepth(ctx context.Context, c *mgmt.Client, name string) 
 		live := providers.Depth{Ready: max(0, q.Ready), Unacked: max(0, q.Unacked), Consumers: max(0, q.Consumers)}
 		if q.Type != classic && live.Messages() == 0 {
 			// Other types' totals come with the statistics, seconds late.
-			if live, err = p.queueDepth(ctx, name, q.Name); err != nil {
+			if live, err = p.queueDepth(ctx, survey{}, name, q.Name); err != nil {
 				var refused *vhostError
 				if !errors.As(err, &refused) {
 					return d, err

@@ -73,7 +73,11 @@ func (r *reader) run(ctx context.Context) error {
 	}
 	g, ctx := errgroup.WithContext(ctx)
 	g.SetLimit(parallelReads)
-	sweep, err := r.worthSweeping(ctx, vhosts)
+	count := map[string]int{}
+	for v, wanted := range vhosts {
+		count[v] = len(wanted)
+	}
+	sweep, err := worthSweeping(ctx, r.client, count)
 	if err != nil {
 		return err
 	}
@@ -97,28 +101,29 @@ func (r *reader) run(ctx context.Context) error {
 	return g.Wait()
 }
 
-// worthSweeping decides between a sweep and asking by name, for each vhost.
-func (r *reader) worthSweeping(ctx context.Context, vhosts map[string][]int) (map[string]bool, error) {
+// worthSweeping decides, by how many objects of each vhost are asked about,
+// between reading the vhost whole and asking by name.
+func worthSweeping(ctx context.Context, c *mgmt.Client, count map[string]int) (map[string]bool, error) {
 	sweep := map[string]bool{}
 	var unsure []string
-	for v, wanted := range vhosts {
+	for v, n := range count {
 		switch {
-		case len(wanted) > fewObjects:
+		case n > fewObjects:
 			sweep[v] = true
-		case len(wanted) > 4:
+		case n > 4:
 			unsure = append(unsure, v)
 		}
 	}
 	if len(unsure) == 0 {
 		return sweep, nil
 	}
-	t, err := r.client.Totals(ctx)
+	t, err := c.Totals(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for _, v := range unsure {
 		if t.Queues >= 0 && t.Exchanges >= 0 {
-			sweep[v] = (t.Queues+t.Exchanges)*2 < int64(len(vhosts[v])*sweepAdvantage)
+			sweep[v] = (t.Queues+t.Exchanges)*2 < int64(count[v]*sweepAdvantage)
 		}
 	}
 	return sweep, nil

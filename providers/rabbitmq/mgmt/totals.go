@@ -28,3 +28,29 @@ func (c *Client) Totals(ctx context.Context) (Totals, error) {
 	})
 	return t, err
 }
+
+// Consumers counts a vhost's consumers by queue. Queues without any are not in
+// the answer.
+func (c *Client) Consumers(ctx context.Context, vhost string) (map[string]int64, error) {
+	var n map[string]int64
+	err := c.get(ctx, path("consumers", vhost), func(d *decoder) error {
+		n = map[string]int64{}
+		return d.list(func() error {
+			return d.object(func(field string) error {
+				if field != "queue" || d.PeekKind() != '{' {
+					return skipValue(d)
+				}
+				return d.object(func(field string) error {
+					if field != "name" {
+						return skipValue(d)
+					}
+					var name string
+					err := d.text(&name)
+					n[name]++
+					return err
+				})
+			})
+		})
+	})
+	return n, err
+}
