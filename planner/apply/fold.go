@@ -131,10 +131,17 @@ func Recover(prior *state.Snapshot, intent *plan.Plan, outcomes []state.Outcome)
 		may[next.Pending[i].Addr] = true
 	}
 	run := journaled(intent, outcomes)
+	at := next.Index()
 	for i := range intent.Steps {
 		st := &intent.Steps[i]
+		if run.ended[st.ID] || !run.begun(st) {
+			continue
+		}
+		if st.Action == plan.Update {
+			doubtSecrets(next, at, st)
+		}
 		makes := st.Action == plan.Create || st.Action == plan.Update && leadsElsewhere(st)
-		if !makes || run.ended[st.ID] || may[st.Addr] || !run.begun(st) {
+		if !makes || may[st.Addr] {
 			continue
 		}
 		attrs, ok := filled(st, run.made)
@@ -145,6 +152,45 @@ func Recover(prior *state.Snapshot, intent *plan.Plan, outcomes []state.Outcome)
 		may[st.Addr] = true
 	}
 	return next, may
+}
+
+// doubtSecrets makes the hashes of an object unknown whose secrets an update
+// may have set: whichever is wanted next, it is set again.
+func doubtSecrets(next *state.Snapshot, at map[addr.Instance]int, st *plan.Step) {
+	holes := secretsOf(st)
+	where := st.Addr
+	if st.Prev != nil {
+		where = *st.Prev
+	}
+	i, has := at[where]
+	if !has || len(holes) == 0 {
+		return
+	}
+	o := &next.Objects[i]
+	maps.Copy(holes, without(o.Hashes, holes))
+	o.Hashes = holes
+}
+
+// without are the entries of m that are not in other.
+func without(m, other map[string]string) map[string]string {
+	out := maps.Clone(m)
+	maps.DeleteFunc(out, func(k, _ string) bool { _, in := other[k]; return in })
+	return out
+}
+
+// secretsOf are the secrets that a step sets, with the hash of none.
+func secretsOf(st *plan.Step) map[string]string {
+	var out map[string]string
+	for _, h := range st.Holes {
+		if !h.Secret {
+			continue
+		}
+		if out == nil {
+			out = map[string]string{}
+		}
+		out[h.Path] = unknownHash
+	}
+	return out
 }
 
 // A journal is what the recorded outcomes say of an intent's steps.
@@ -214,13 +260,6 @@ func pendingObject(st *plan.Step, attrs json.RawMessage) state.Object {
 		Addr: st.Addr, Provider: st.Provider, SchemaVersion: st.SchemaVersion, Attrs: attrs, Sensitive: st.Sensitive,
 		Within: st.Record.Within, After: st.Record.After, Owned: st.Record.Owned, Keep: st.Record.Keep,
 	}
-	for _, h := range st.Holes {
-		if h.Secret {
-			if o.Hashes == nil {
-				o.Hashes = map[string]string{}
-			}
-			o.Hashes[h.Path] = unknownHash
-		}
-	}
+	o.Hashes = secretsOf(st)
 	return o
 }

@@ -101,47 +101,68 @@ func (s *stepper) known(ctx context.Context, a *attempt, left cty.Value, err err
 			return failed(a.st, a.secrets, err)
 		}
 		return s.recordAfter(ctx, a, nil, err)
-	case err != nil && a.st.Action == plan.Update && len(a.form.WriteOnly) > 0:
-		// The hash of a secret that may not have arrived would hide that; without
-		// a record the old one stays, and the change is made again.
-		return failed(a.st, a.secrets, err)
 	}
 	full := observed(left, a.change.After)
 	s.remember(a.st.Addr, full)
-	o, e := s.object(a.form, a.st, full)
+	var o *state.Object
+	var e error
+	if err == nil {
+		o, e = s.object(a.form, a.st, full)
+	} else {
+		o, e = s.doubtful(a, full)
+	}
 	if e != nil {
 		return failed(a.st, a.secrets, errors.Join(err, e))
 	}
 	return s.recordAfter(ctx, a, o, err)
 }
 
-// unknown is a step whose outcome nobody knows. Deletes and updates need no
-// record: the next run reads the object by what state has of it. What may have
-// been created is recorded as pending.
+// unknown is a step whose outcome nobody knows. Most deletes and updates need
+// no record: the next run reads the object by what state has of it. What may have
+// been created is recorded as pending, a secret that may have been set as unknown.
 func (s *stepper) unknown(ctx context.Context, a *attempt, err error) verdict {
 	v := failed(a.st, a.secrets, err)
 	if ctx.Err() != nil {
 		v.diags = nil // interrupted, which the run says once
 	}
+	out := state.Outcome{Addr: a.st.Addr}
 	moves := a.st.Action == plan.Update && a.form.Schema.Identity(a.change.Before) != a.form.Schema.Identity(a.change.After)
-	if a.st.Action != plan.Create && !moves {
+	var e error
+	switch {
+	case a.st.Action == plan.Create || moves:
+		out.Pending = true
+		out.Object, e = s.doubtful(a, a.change.After)
+	case a.st.Action == plan.Update && !a.change.Before.IsNull() && a.setsSecret():
+		out.Prev = a.st.Prev
+		out.Object, e = s.doubtful(a, a.change.Before)
+	default:
 		return v
 	}
-	o, e := s.plain(a.form, a.st, a.change.After)
 	if e != nil {
 		v.diags = append(v.diags, diag.At(e, a.st.Decl)...)
 		return v
 	}
+	v.outcome, v.fatal = s.write(ctx, out)
+	return v
+}
+
+// doubtful is the recorded form of an object of which nobody knows whether its
+// secrets are the wanted ones: they will be set again.
+func (s *stepper) doubtful(a *attempt, v cty.Value) (*state.Object, error) {
+	o, err := s.plain(a.form, a.st, v)
+	if err != nil {
+		return nil, err
+	}
+	o.Hashes = map[string]string{}
 	for _, p := range a.form.WriteOnly {
+		path := diag.FormatPath(p)
 		if at := recorded.At(a.change.After, p); at != cty.NilVal && !at.IsNull() {
-			if o.Hashes == nil {
-				o.Hashes = map[string]string{}
-			}
-			o.Hashes[diag.FormatPath(p)] = unknownHash
+			o.Hashes[path] = unknownHash
+		} else if h := a.st.Record.Hashes[path]; h != "" {
+			o.Hashes[path] = h
 		}
 	}
-	v.outcome, v.fatal = s.write(ctx, state.Outcome{Addr: a.st.Addr, Object: o, Pending: true})
-	return v
+	return o, nil
 }
 
 // observed is what is known of an object: what the broker shows, and what was

@@ -166,6 +166,15 @@ func alike(step cty.PathStep, t cty.Type) cty.PathStep {
 	return step
 }
 
+// Part is At for a path as diag.FormatPath writes it.
+func Part(v cty.Value, path string) cty.Value {
+	p, err := ParsePath(path)
+	if err != nil {
+		return cty.NilVal
+	}
+	return At(v, p)
+}
+
 // Blank makes a part of a value null. What the value does not have stays so.
 func Blank(v cty.Value, p cty.Path) cty.Value {
 	old := At(v, p)

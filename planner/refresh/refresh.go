@@ -42,7 +42,9 @@ type Request struct {
 // diagnostic at its block, and nothing of it is in the answer.
 //
 // Where nothing failed, Prior.Pending is empty afterwards: its objects have
-// been looked for, and those that are ours were added to Prior.Objects.
+// been looked for, and those that are ours were added to Prior.Objects. And what
+// Want takes from an object that was read (a hole) is filled in, in Want itself:
+// state may remember another value.
 func Live(ctx context.Context, r Request) (map[addr.Instance]planner.Live, hcl.Diagnostics) {
 	if r.Prior == nil {
 		r.Prior = &state.Snapshot{}
@@ -75,6 +77,7 @@ func Live(ctx context.Context, r Request) (map[addr.Instance]planner.Live, hcl.D
 	}
 	if !diags.HasErrors() {
 		settle(&r, live, batches)
+		fill(&r, live)
 	}
 	return live, diags
 }
