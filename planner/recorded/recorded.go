@@ -64,7 +64,7 @@ func (f *Form) Decode(version int, raw json.RawMessage) (cty.Value, error) {
 		}
 		raw = up
 	}
-	v, err := ctyjson.Unmarshal(raw, f.Type)
+	v, err := decode(raw, f.Type)
 	if err != nil {
 		return cty.NilVal, fmt.Errorf("it does not have the attributes of its type: %w", err)
 	}

@@ -1,11 +1,13 @@
 package recorded_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 	"testing"
 
 	"github.com/zclconf/go-cty/cty"
+	ctyjson "github.com/zclconf/go-cty/cty/json"
 	"pgregory.net/rapid"
 
 	"github.com/msgflo/msgflo/config/diag"
@@ -227,6 +229,32 @@ func FuzzParsePath(f *testing.F) {
 		}
 		if _, err := recorded.ParsePath(diag.FormatPath(p)); err != nil {
 			t.Fatalf("%q: %v", s, err)
+		}
+	})
+}
+
+// The quick decoder says what go-cty says, of whatever there is to decode.
+func FuzzDecode(f *testing.F) {
+	form := recorded.Of(schema())
+	good, err := form.Encode(full(), nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add([]byte(good))
+	for _, s := range []string{`{}`, `null`, ` null `, `{"name":1}`, `{"size":"3"}`, `{"size":1e3}`, `{"name":"a","name":"b"}`, `{"none":1}`, string(good) + "x", "\"\\ud800\""} {
+		f.Add([]byte(s))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) == 0 || bytes.ContainsAny(b, "eE") && bytes.Contains(b, []byte("99999")) {
+			return // a number of a million digits is slow to compare
+		}
+		got, err := form.Decode(2, b)
+		want, err2 := ctyjson.Unmarshal(b, form.Type)
+		if (err == nil) != (err2 == nil) {
+			t.Fatalf("%q: %v, go-cty: %v", b, err, err2)
+		}
+		if err == nil && !got.RawEquals(want) {
+			t.Fatalf("%q: %#v, go-cty: %#v", b, got, want)
 		}
 	})
 }
