@@ -6,6 +6,7 @@ package diag
 import (
 	"errors"
 	"fmt"
+	"regexp"
 	"sort"
 	"strconv"
 	"strings"
@@ -62,7 +63,7 @@ func At(err error, rng hcl.Range) hcl.Diagnostics {
 	if errors.As(err, &s) {
 		summary = s.Summary()
 	}
-	detail := Sentence(err.Error())
+	detail := Sentence(capital(err.Error()))
 	var pe cty.PathError
 	if errors.As(err, &pe) && len(pe.Path) > 0 {
 		if summary == "Operation failed" {
@@ -71,6 +72,18 @@ func At(err error, rng hcl.Range) hcl.Diagnostics {
 		detail = Sentence(FormatPath(pe.Path) + ": " + err.Error())
 	}
 	return hcl.Diagnostics{Error(rng, summary, detail)}
+}
+
+// firstWord is a plain word at the beginning; a name like queue.jobs or
+// x-max-length is none.
+var firstWord = regexp.MustCompile(`^[a-z]+[ ,]`)
+
+// capital gives a lower-case Go error text its capital letter.
+func capital(s string) string {
+	if firstWord.MatchString(s) {
+		return strings.ToUpper(s[:1]) + s[1:]
+	}
+	return s
 }
 
 // Sentence gives a lower-case Go error text its full stop.

@@ -271,7 +271,7 @@ func title(c *change.Change) string {
 	if c.Step.Imported && c.Action.Changes() {
 		says += ", and imported"
 	}
-	if c.Step.Drift {
+	if c.Step.Drift && !strings.Contains(reason(c), "outside msgflo") {
 		says += " (changed outside msgflo)"
 	}
 	if r := reason(c); r != "" {
