@@ -1,8 +1,10 @@
 package recorded
 
 import (
+	"bytes"
 	"encoding/json"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/providers"
@@ -27,26 +29,36 @@ func (f *Form) SameIdentity(version int, raw json.RawMessage, want cty.Value) (b
 // sameStrings compares identities made of strings; anything else it leaves to
 // the full comparison.
 func sameStrings(s *providers.Schema, raw json.RawMessage, want cty.Value) (same, sure bool) {
-	var attrs map[string]json.RawMessage
-	if json.Unmarshal(raw, &attrs) != nil {
+	left := 0 // identity attributes still to be found
+	for i := range s.Attrs {
+		if s.Attrs[i].Identity {
+			left++
+		}
+	}
+	d := jsontext.NewDecoder(bytes.NewBuffer(raw))
+	if k, err := d.ReadToken(); err != nil || k.Kind() != '{' {
 		return false, false
 	}
-	for i := range s.Attrs {
-		a := &s.Attrs[i]
-		if !a.Identity {
+	same = true
+	for left > 0 && d.PeekKind() == '"' {
+		k, err := d.ReadToken()
+		if err != nil {
+			return false, false
+		}
+		a := s.Attr(k.String())
+		if a == nil || !a.Identity {
+			if d.SkipValue() != nil {
+				return false, false
+			}
 			continue
 		}
 		w := want.GetAttr(a.Name)
-		if a.Type != cty.String || a.IsBlock() || w.IsMarked() || !w.IsKnown() || w.IsNull() {
+		v, err := d.ReadToken()
+		if err != nil || v.Kind() != '"' || a.Type != cty.String || a.IsBlock() || w.IsMarked() || !w.IsKnown() || w.IsNull() {
 			return false, false
 		}
-		var text *string
-		if json.Unmarshal(attrs[a.Name], &text) != nil || text == nil {
-			return false, false
-		}
-		if *text != w.AsString() {
-			return false, true
-		}
+		same = same && v.String() == w.AsString()
+		left--
 	}
-	return true, true
+	return same, left == 0
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/planner"
 	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/state"
 )
 
 // fewest is how many objects must be gone at once to be taken for a wrong or
@@ -29,26 +30,22 @@ type place struct {
 // decision, not a repair.
 func emptied(r *Request, live map[addr.Instance]planner.Live) hcl.Diagnostics {
 	gone := map[place]int{}
-	found := map[place]bool{}
-	prior := r.Prior.Index()
-	pending := make(map[addr.Instance]bool, len(r.Prior.Pending))
+	each(r, live, func(p func() place, o *state.Object, l planner.Live) {
+		if l.Value.IsNull() && o.Owned && l.Note == "" {
+			gone[p()]++
+		}
+	})
+	pending := map[addr.Instance]bool{}
 	for i := range r.Prior.Pending {
-		pending[r.Prior.Pending[i].Addr] = true // an interrupted run was making it anew
+		pending[r.Prior.Pending[i].Addr] = true
 	}
-	for i := range r.Want {
-		o := &r.Want[i]
-		at, has := prior[o.Addr]
-		l, read := live[o.Addr]
-		if !has || !read || l.Value == cty.NilVal || r.Types[o.Provider] == nil {
-			continue
-		}
-		p := place{o.Provider, within(r.Types[o.Provider].Resources[o.Type], o.Value)}
-		switch {
-		case !l.Value.IsNull():
-			found[p] = true
-		case r.Prior.Objects[at].Owned && l.Note == "" && !pending[o.Addr]:
-			gone[p]++
-		}
+	found := map[place]bool{}
+	if len(gone) > 0 {
+		each(r, live, func(p func() place, o *state.Object, l planner.Live) {
+			if !l.Value.IsNull() || pending[o.Addr] { // an interrupted run was making it anew
+				found[p()] = true
+			}
+		})
 	}
 	var places []place
 	for p, n := range gone {
@@ -73,6 +70,21 @@ func emptied(r *Request, live map[addr.Instance]planner.Live) hcl.Diagnostics {
 			gone[p], diag.Escape(where))))
 	}
 	return diags
+}
+
+// each visits what is wanted, recorded and was read.
+func each(r *Request, live map[addr.Instance]planner.Live, visit func(func() place, *state.Object, planner.Live)) {
+	prior := r.Prior.Index()
+	for i := range r.Want {
+		o := &r.Want[i]
+		at, has := prior[o.Addr]
+		l, read := live[o.Addr]
+		t := r.Types[o.Provider]
+		if !has || !read || l.Value == cty.NilVal || t == nil {
+			continue
+		}
+		visit(func() place { return place{o.Provider, within(t.Resources[o.Type], o.Value)} }, &r.Prior.Objects[at], l)
+	}
 }
 
 // within is the name of what an object lives in: the first identity attribute
