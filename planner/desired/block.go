@@ -225,7 +225,7 @@ func (e *evaluator) attrOf(i *instance, attr string, at hcl.Range) cty.Value {
 // recorded is the value of a computed attribute as last seen, or an unknown
 // one that remembers what it stands for.
 func (e *evaluator) recorded(i *instance, a *attrInfo) cty.Value {
-	if o, ok := e.env.Computed[i.addr]; ok && o != cty.NilVal && !o.IsNull() && o.IsKnown() && o.Type().HasAttribute(a.Name) {
+	if o := e.remembered(i.addr); o != cty.NilVal && !o.IsNull() && o.IsKnown() && o.Type().HasAttribute(a.Name) {
 		if v := o.GetAttr(a.Name); v.IsWhollyKnown() {
 			return v
 		}
@@ -303,4 +303,12 @@ func (e *evaluator) blockValue(b *block, ws []want, at hcl.Range) cty.Value {
 		b.whole = b.exp.collect(func(i int) cty.Value { return e.objectOf(b.instances[i]) })
 	}
 	return b.whole
+}
+
+// remembered is what is recorded of an object, cty.NilVal where nothing is.
+func (e *evaluator) remembered(a addr.Instance) cty.Value {
+	if e.env.Computed == nil {
+		return cty.NilVal
+	}
+	return e.env.Computed(a)
 }

@@ -26,9 +26,10 @@ type Env struct {
 	// (its objects are checked against their schemas alone), and what depends on
 	// unknown values is not judged.
 	AllowMissing bool
-	// Computed has the recorded values of computed attributes of objects that
-	// exist, and, after apply, those just made.
-	Computed map[addr.Instance]cty.Value
+	// Computed gives the recorded value of an object that exists, or, after apply,
+	// of one just made; cty.NilVal where there is none. It is asked only for what
+	// an expression refers to. May be nil.
+	Computed func(addr.Instance) cty.Value
 }
 
 // Result is a lowered configuration.

@@ -84,7 +84,7 @@ func outcome(t *testing.T, files []txtar.File) string {
 	if diags.HasErrors() {
 		t.Fatalf("loading: %s", text(m, diags))
 	}
-	env := desired.Env{Types: types, Dir: ".", Vars: map[string]config.Var{}, Data: map[string]cty.Value{}, Computed: map[addr.Instance]cty.Value{}}
+	env := desired.Env{Types: types, Dir: ".", Vars: map[string]config.Var{}, Data: map[string]cty.Value{}}
 	for k, v := range lines(special["vars"], "=") {
 		env.Vars[k] = config.Var{Value: cty.StringVal(v), Raw: true, Source: "-var"}
 	}
@@ -93,8 +93,10 @@ func outcome(t *testing.T, files []txtar.File) string {
 	for id, src := range lines(special["data"], " = ") {
 		env.Data[id] = value(t, src)
 	}
+	computed := map[addr.Instance]cty.Value{}
+	env.Computed = func(a addr.Instance) cty.Value { return computed[a] }
 	for id, src := range lines(special["computed"], " = ") {
-		env.Computed[address(t, id)] = value(t, src)
+		computed[address(t, id)] = value(t, src)
 	}
 	r, diags := desired.Build(m, env)
 	out := dump(r) + text(m, diags)

@@ -1,16 +1,18 @@
 package workspace
 
 import (
-	"bytes"
 	"context"
 	"fmt"
+	"maps"
 
 	"github.com/google/uuid"
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/msgflo/msgflo/config"
 	"github.com/msgflo/msgflo/config/addr"
 	"github.com/msgflo/msgflo/config/diag"
+	"github.com/msgflo/msgflo/planner"
 	"github.com/msgflo/msgflo/planner/apply"
 	"github.com/msgflo/msgflo/planner/desired"
 	"github.com/msgflo/msgflo/planner/plan"
@@ -50,7 +52,7 @@ func (s *Session) Apply(ctx context.Context, p *Planned, h ApplyHooks) (*Applied
 	diags = append(diags, ds...)
 	diags = append(diags, diag.At(rec.Close(), hcl.Range{})...)
 	next := apply.Fold(s.snap, res.Outcomes)
-	diags = append(diags, s.after(p, next, res, out)...)
+	diags = append(diags, s.after(ctx, p, next, res, out)...)
 	s.unfinished = true // there is an intent to forget once the state is stored
 	return out, append(diags, s.save(ctx, next)...)
 }
@@ -90,30 +92,19 @@ func (p *Planned) secret(a addr.Instance) (cty.Value, error) {
 
 // after evaluates what is only known once the objects are there: outputs,
 // postconditions and checks.
-func (s *Session) after(p *Planned, next *state.Snapshot, res apply.Result, out *Applied) hcl.Diagnostics {
-	if p.Plan.Targeted || p.Plan.Mode == "refresh-only" {
+func (s *Session) after(ctx context.Context, p *Planned, next *state.Snapshot, res apply.Result, out *Applied) hcl.Diagnostics {
+	if p.Plan.Targeted || p.Plan.Mode == modeNames[planner.RefreshOnly] {
 		return nil
 	}
-	var diags hcl.Diagnostics
+	whole := res.Failed+res.Skipped == 0
 	wanted := p.Desired.Outputs
-	if p.Plan.Mode == "destroy" {
-		wanted = nil
-		if res.Failed+res.Skipped > 0 {
+	var diags hcl.Diagnostics
+	if p.Plan.Mode == modeNames[planner.Destroy] {
+		if wanted = nil; !whole {
 			return nil
 		}
 	} else {
-		env := s.w.env()
-		env.Data = p.data
-		env.Computed = computed(next, s.w.Types())
-		if outputsOpen(wanted) {
-			r, ds := desired.Build(s.w.module, env)
-			if diags = append(diags, errorsOnly(ds)...); r != nil {
-				wanted = r.Outputs
-			}
-		}
-		if res.Failed+res.Skipped == 0 {
-			diags = append(diags, desired.CheckAfter(s.w.module, env, recordedValues(next, s.w.Types(), p))...)
-		}
+		wanted, diags = s.afterNormal(ctx, p, next, whole)
 	}
 	outs, err := recordOutputs(s.snap.Outputs, wanted)
 	if err != nil {
@@ -122,6 +113,51 @@ func (s *Session) after(p *Planned, next *state.Snapshot, res apply.Result, out 
 	next.Outputs = outs
 	out.Outputs, out.Values = outs, wanted
 	return diags
+}
+
+func (s *Session) afterNormal(ctx context.Context, p *Planned, next *state.Snapshot, whole bool) (map[string]desired.Output, hcl.Diagnostics) {
+	wanted := p.Desired.Outputs
+	var diags hcl.Diagnostics
+	read := newReader(next, s.w.Types())
+	env := s.w.env()
+	env.Data, env.Computed = maps.Clone(p.data), read.value
+	if outputsOpen(wanted) {
+		r, ds := desired.Build(s.w.module, env)
+		if diags = errorsOnly(ds); r != nil {
+			wanted = r.Outputs
+		}
+	}
+	if !whole || !judgedAfter(s.w.module) {
+		return wanted, diags
+	}
+	live := read.all(func(a addr.Instance) bool { _, ok := p.secrets[a]; return ok })
+	if qs := desired.CheckQueries(s.w.module, env, live); len(qs) > 0 {
+		answers, ds := s.readChecks(ctx, qs)
+		diags = append(diags, ds...)
+		maps.Copy(env.Data, answers)
+	}
+	return wanted, append(diags, desired.CheckAfter(s.w.module, env, live)...)
+}
+
+// judgedAfter reports whether a module or one that it calls has postconditions
+// or checks, for which everything would have to be evaluated once more.
+func judgedAfter(m *config.Module) bool {
+	if len(m.Checks) > 0 {
+		return true
+	}
+	for _, rs := range []map[string]*config.Resource{m.Resources, m.Data} {
+		for _, r := range rs {
+			if len(r.Lifecycle.Postconditions) > 0 {
+				return true
+			}
+		}
+	}
+	for _, c := range m.Calls {
+		if c.Module != nil && judgedAfter(c.Module) {
+			return true
+		}
+	}
+	return false
 }
 
 func outputsOpen(outs map[string]desired.Output) bool {
@@ -141,13 +177,4 @@ func errorsOnly(ds hcl.Diagnostics) hcl.Diagnostics {
 		}
 	}
 	return out
-}
-
-// same reports whether two snapshots say the same but for their serial.
-func same(a, b *state.Snapshot) bool {
-	x, y := *a, *b
-	x.Serial, y.Serial = 0, 0
-	ab, err1 := state.Encode(&x)
-	bb, err2 := state.Encode(&y)
-	return err1 == nil && err2 == nil && bytes.Equal(ab, bb)
 }

@@ -1,82 +1,68 @@
 package workspace
 
 import (
-	"sort"
-
 	"github.com/zclconf/go-cty/cty"
-	ctyjson "github.com/zclconf/go-cty/cty/json"
 
 	"github.com/msgflo/msgflo/config/addr"
+	"github.com/msgflo/msgflo/planner/recorded"
 	"github.com/msgflo/msgflo/providers"
 	"github.com/msgflo/msgflo/state"
 )
 
-func sortStrings(s []string) { sort.Strings(s) }
+// A reader decodes recorded objects when they are asked for.
+type reader struct {
+	snap  *state.Snapshot
+	types map[string]*providers.Type
+	at    map[addr.Instance]int
+	forms map[*providers.Schema]*recorded.Form
+}
 
-func (s *Session) computed() map[addr.Instance]cty.Value { return computed(s.snap, s.w.Types()) }
+func newReader(snap *state.Snapshot, types map[string]*providers.Type) *reader {
+	return &reader{snap: snap, types: types, forms: map[*providers.Schema]*recorded.Form{}}
+}
 
-// computed decodes the recorded values of those objects whose schema has
-// computed attributes; most have none and cost nothing.
-func computed(snap *state.Snapshot, types map[string]*providers.Type) map[addr.Instance]cty.Value {
+// value is what is recorded of an object, secrets null; cty.NilVal where
+// nothing is, or nothing that this version can read.
+func (r *reader) value(a addr.Instance) cty.Value {
+	if r.at == nil {
+		r.at = r.snap.Index()
+	}
+	i, ok := r.at[a]
+	if !ok {
+		return cty.NilVal
+	}
+	v, _ := r.decode(&r.snap.Objects[i])
+	return v
+}
+
+func (r *reader) decode(o *state.Object) (cty.Value, *providers.Schema) {
+	t := r.types[o.ProviderType]
+	if t == nil || t.Resources[o.Addr.Type] == nil {
+		return cty.NilVal, nil
+	}
+	sch := t.Resources[o.Addr.Type]
+	f := r.forms[sch]
+	if f == nil {
+		f = recorded.Of(sch)
+		r.forms[sch] = f
+	}
+	v, err := f.Decode(o.SchemaVersion, o.Attrs)
+	if err != nil {
+		return cty.NilVal, sch
+	}
+	return v, sch
+}
+
+// all are the recorded values of the objects that the filter wants.
+func (r *reader) all(want func(addr.Instance) bool) map[addr.Instance]cty.Value {
 	out := map[addr.Instance]cty.Value{}
-	for i := range snap.Objects {
-		o := &snap.Objects[i]
-		if sch := schemaOf(o, types); sch != nil && hasComputed(sch) {
-			if v, ok := decode(o, sch); ok {
-				out[o.Addr] = v
-			}
-		}
-	}
-	return out
-}
-
-func schemaOf(o *state.Object, types map[string]*providers.Type) *providers.Schema {
-	t := types[o.ProviderType]
-	if t == nil {
-		return nil
-	}
-	return t.Resources[o.Addr.Type]
-}
-
-func hasComputed(s *providers.Schema) bool {
-	for i := range s.Attrs {
-		if s.Attrs[i].Computed {
-			return true
-		}
-	}
-	return false
-}
-
-func decode(o *state.Object, sch *providers.Schema) (cty.Value, bool) {
-	b := []byte(o.Attrs)
-	if o.SchemaVersion != sch.Version {
-		if sch.Upgrade == nil {
-			return cty.NilVal, false
-		}
-		up, err := sch.Upgrade(o.SchemaVersion, b)
-		if err != nil {
-			return cty.NilVal, false
-		}
-		b = up
-	}
-	v, err := ctyjson.Unmarshal(b, sch.ImpliedType())
-	return v, err == nil
-}
-
-// recordedValues are the values that postconditions see as self: as recorded
-// after the run, secrets null.
-func recordedValues(snap *state.Snapshot, types map[string]*providers.Type, p *Planned) map[addr.Instance]cty.Value {
-	out := map[addr.Instance]cty.Value{}
-	wanted := p.secrets
-	for i := range snap.Objects {
-		o := &snap.Objects[i]
-		if _, ok := wanted[o.Addr]; !ok {
+	for i := range r.snap.Objects {
+		o := &r.snap.Objects[i]
+		if !want(o.Addr) {
 			continue
 		}
-		if sch := schemaOf(o, types); sch != nil {
-			if v, ok := decode(o, sch); ok {
-				out[o.Addr] = v
-			}
+		if v, _ := r.decode(o); v != cty.NilVal {
+			out[o.Addr] = v
 		}
 	}
 	return out

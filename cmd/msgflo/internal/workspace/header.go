@@ -3,6 +3,7 @@ package workspace
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -139,6 +140,6 @@ func (s *Session) Embed(p *Planned) hcl.Diagnostics {
 		}
 		p.Plan.Variables[name] = b
 	}
-	sortStrings(p.Plan.SecretVars)
+	slices.Sort(p.Plan.SecretVars)
 	return nil
 }

@@ -71,7 +71,7 @@ func (s *Session) Plan(ctx context.Context, o PlanOptions) (*Planned, hcl.Diagno
 func (s *Session) build(ctx context.Context) (*desired.Result, map[string]cty.Value, hcl.Diagnostics) {
 	env := s.w.env()
 	env.Data = map[string]cty.Value{}
-	env.Computed = s.computed()
+	env.Computed = newReader(s.snap, s.w.Types()).value
 	var warned hcl.Diagnostics
 	for range maxRounds {
 		res, diags := desired.Build(s.w.module, env)
@@ -94,6 +94,18 @@ func (s *Session) build(ctx context.Context) (*desired.Result, map[string]cty.Va
 }
 
 func (s *Session) readData(ctx context.Context, queries []desired.DataQuery) (map[string]cty.Value, hcl.Diagnostics) {
+	answers, diags := s.readChecks(ctx, queries)
+	for _, q := range queries {
+		if v, ok := answers[q.ID]; ok && v.IsNull() {
+			diags = append(diags, diag.Error(q.Decl, "Data source found nothing",
+				fmt.Sprintf("There is no such %[1]s on %[2]s now. Declare it as a %[1]s block if it should be made here, or make it first.", q.Type, q.Provider)))
+		}
+	}
+	return answers, diags
+}
+
+// readChecks reads data sources; one that finds nothing is null.
+func (s *Session) readChecks(ctx context.Context, queries []desired.DataQuery) (map[string]cty.Value, hcl.Diagnostics) {
 	byProvider := map[addr.Provider][]desired.DataQuery{}
 	for _, q := range queries {
 		byProvider[q.Provider] = append(byProvider[q.Provider], q)
@@ -117,15 +129,11 @@ func (s *Session) readData(ctx context.Context, queries []desired.DataQuery) (ma
 			continue
 		}
 		for i, r := range got {
-			switch {
-			case r.Err != nil:
+			if r.Err != nil {
 				diags = append(diags, diag.At(r.Err, qs[i].Decl)...)
-			case r.Value.IsNull():
-				diags = append(diags, diag.Error(qs[i].Decl, "Data source found nothing",
-					fmt.Sprintf("There is no such %s on %s now. Declare it as a %s block if it should be made here, or make it first.", qs[i].Type, a, qs[i].Type)))
-			default:
-				answers[qs[i].ID] = r.Value
+				continue
 			}
+			answers[qs[i].ID] = r.Value
 		}
 	}
 	return answers, diags

@@ -5,10 +5,10 @@ import (
 	"fmt"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/config/addr"
 	"github.com/msgflo/msgflo/config/diag"
-	"github.com/msgflo/msgflo/planner/plan"
 	"github.com/msgflo/msgflo/providers"
 )
 
@@ -60,16 +60,12 @@ func (s *Session) identities(p *Planned) map[identity]bool {
 			m[identity{o.Provider, o.Type, sch.Identity(o.Value)}] = true
 		}
 	}
-	types := s.w.Types()
+	read := newReader(s.snap, s.w.Types())
 	for i := range s.snap.Objects {
 		o := &s.snap.Objects[i]
-		if sch := schemaOf(o, types); sch != nil {
-			if v, ok := decode(o, sch); ok {
-				m[identity{o.Provider, o.Addr.Type, sch.Identity(v)}] = true
-			}
+		if v, sch := read.decode(o); v != cty.NilVal {
+			m[identity{o.Provider, o.Addr.Type, sch.Identity(v)}] = true
 		}
 	}
 	return m
 }
-
-var _ = plan.Unmanaged{}
