@@ -44,8 +44,14 @@ type Result struct {
 	Value cty.Value // of the schema's type, wholly null where absent; sensitive attributes that cannot be read are unknown
 	Owner string    // the lineage marked on the live object, "" where unmarked or where marks do not exist
 	Note  string    // why an object may be absent without that being drift ("its queue is auto-delete"), else ""
+	// Needs is what must be there before an absent object can be made, is not,
+	// and is in none of the queries (the vhost of a queue); zero for nothing.
+	Needs Need
 	Err   error
 }
+
+// A Need names an object by its type and its attribute name: vhost "eu".
+type Need struct{ Type, Name string }
 
 // A Change is one step on one object.
 type Change struct {

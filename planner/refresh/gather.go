@@ -77,7 +77,7 @@ func (g *gatherer) wanted(o *desired.Object, next bool) {
 	if !identified(s, o.Value) {
 		return // its name depends on data still to be read
 	}
-	g.ask(o.Provider, providers.Query{Type: o.Type, Value: o.Value}, slot{addr: o.Addr, next: next, decl: o.Decl})
+	g.ask(o.Provider, providers.Query{Type: o.Type, Value: o.Value}, slot{addr: o.Addr, wanted: true, next: next, decl: o.Decl})
 }
 
 func (g *gatherer) recorded(rec *state.Object) {

@@ -35,6 +35,8 @@ type Request struct {
 	// AcceptEmpty is consent to a broker that has none of what state remembers
 	// (see emptied); set for -refresh-only, which only takes note of it.
 	AcceptEmpty bool
+	// NoteOnly: nothing will be made (-refresh-only), so what it would need does not matter.
+	NoteOnly bool
 }
 
 // Live reads what every wanted and every recorded address names. One Read a
@@ -72,14 +74,24 @@ func Live(ctx context.Context, r Request) (map[addr.Instance]planner.Live, hcl.D
 			live[a] = l
 		}
 	}
-	if !r.AcceptEmpty {
-		diags = append(diags, emptied(&r, live)...)
-	}
+	diags = append(diags, unfit(&r, live, batches)...)
 	if !diags.HasErrors() {
 		settle(&r, live, batches)
 		fill(&r, live)
 	}
 	return live, diags
+}
+
+// unfit reports brokers that are not as anything here expects them.
+func unfit(r *Request, live map[addr.Instance]planner.Live, batches []*batch) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	if !r.NoteOnly {
+		diags = missing(r, batches)
+	}
+	if !diags.HasErrors() && !r.AcceptEmpty { // a vhost that is gone says the same more plainly
+		diags = emptied(r, live)
+	}
+	return diags
 }
 
 // A batch is what is asked of one provider.
@@ -95,6 +107,7 @@ type batch struct {
 // A slot says what for a query is.
 type slot struct {
 	addr    addr.Instance
+	wanted  bool          // not only recorded
 	next    bool          // the wanted identity beside a recorded one
 	pending *state.Object // it may have been made by a run that does not know
 	decl    hcl.Range
@@ -117,14 +130,40 @@ func (b *batch) read(ctx context.Context, r *Request) {
 	if w, ok := p.(providers.Warner); ok {
 		b.diags = append(b.diags, diag.At(w.Warnings(), r.Decl[b.provider])...)
 	}
-	for i, res := range b.results {
-		err := res.Err
-		if err == nil && res.Value == cty.NilVal {
-			err = fmt.Errorf("%s said nothing about it; this is a fault in msgflo", b.provider)
+	b.failures()
+}
+
+// failures reports queries that failed, one diagnostic for all that failed
+// alike: a vhost that may not be read is one event, not one an object.
+func (b *batch) failures() {
+	type failure struct{ first, more int }
+	var order []*failure
+	alike := map[string]*failure{}
+	reason := func(i int) error {
+		if err := b.results[i].Err; err != nil || b.results[i].Value != cty.NilVal {
+			return err
 		}
-		if err != nil {
-			b.diags = append(b.diags, diag.At(fmt.Errorf("reading %s: %w", b.slots[i].addr, err), b.slots[i].decl)...)
+		return fmt.Errorf("%s said nothing about it; this is a fault in msgflo", b.provider)
+	}
+	for i := range b.results {
+		err := reason(i)
+		if err == nil {
+			continue
 		}
+		if f := alike[err.Error()]; f != nil {
+			f.more++
+			continue
+		}
+		f := &failure{first: i}
+		alike[err.Error()] = f
+		order = append(order, f)
+	}
+	for _, f := range order {
+		err := fmt.Errorf("reading %s: %w", b.slots[f.first].addr, reason(f.first))
+		if f.more > 0 {
+			err = fmt.Errorf("reading %s and %d more objects: %w", b.slots[f.first].addr, f.more, reason(f.first))
+		}
+		b.diags = append(b.diags, diag.At(err, b.slots[f.first].decl)...)
 	}
 }
 

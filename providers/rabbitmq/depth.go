@@ -195,24 +195,31 @@ func (p *provider) queueDepth(ctx context.Context, sv survey, vhost, name string
 		}
 		d.Ready, d.Unacked, d.Consumers = max(0, s.Ready), max(0, s.Unacked), max(0, s.Consumers)
 	}
-	if typ == stream {
-		d.Ready, err = p.streamDepth(ctx, vhost, name, d.Ready)
-		return d, err
-	}
-	var q amqp.Queue
-	err = p.pool(vhost).do(ctx, func(ch *amqp.Channel) (err error) {
-		q, err = ch.QueueDeclarePassive(name, true, false, false, false, nil)
-		return err
-	})
+	err = p.countReady(ctx, vhost, name, typ, &d)
 	var refused *vhostError
 	switch {
+	case errors.As(err, &refused) && typ != "":
+		d.Unknown = true // it is there, and this login may not look into it
+		return d, nil
 	case hasCode(err, amqp.NotFound), errors.As(err, &refused):
 		return providers.Depth{}, nil
-	case err != nil:
-		return d, explainAMQP("counting the messages of queue "+quote(name), err)
 	}
-	d.Ready, d.Consumers = int64(q.Messages), int64(q.Consumers)
-	return d, nil
+	return d, explainAMQP("counting the messages of queue "+quote(name), err)
+}
+
+// countReady counts what is ready over AMQP.
+func (p *provider) countReady(ctx context.Context, vhost, name, typ string, d *providers.Depth) (err error) {
+	if typ == stream {
+		d.Ready, err = p.streamDepth(ctx, vhost, name, d.Ready)
+		return err
+	}
+	return p.pool(vhost).do(ctx, func(ch *amqp.Channel) error {
+		q, err := ch.QueueDeclarePassive(name, true, false, false, false, nil)
+		if err == nil {
+			d.Ready, d.Consumers = int64(q.Messages), int64(q.Consumers)
+		}
+		return err
+	})
 }
 
 // streamProbe is how long a stream that has messages may take to send the
@@ -249,13 +256,7 @@ func (p *provider) streamDepth(ctx context.Context, vhost, name string, counted 
 		// The channel ends here: a cancelled consumer may have deliveries on the way.
 		return ch.Close()
 	})
-	if hasCode(err, amqp.NotFound) {
-		return 0, nil
-	}
-	if err != nil {
-		return 0, explainAMQP("looking into stream "+quote(name), err)
-	}
-	return n, nil
+	return n, err
 }
 
 // vhostDepth sums up the queues of a vhost, and lists what is in it.
@@ -276,11 +277,7 @@ func (p *provider) vhostDepth(ctx context.Context, c *mgmt.Client, name string) 
 		if q.Type != classic && live.Messages() == 0 {
 			// Other types' totals come with the statistics, seconds late.
 			if live, err = p.queueDepth(ctx, survey{}, name, q.Name); err != nil {
-				var refused *vhostError
-				if !errors.As(err, &refused) {
-					return d, err
-				}
-				d.Unknown = true
+				return d, err
 			}
 		}
 		d.Ready, d.Unacked, d.Consumers = d.Ready+live.Ready, d.Unacked+live.Unacked, d.Consumers+live.Consumers

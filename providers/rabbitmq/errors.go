@@ -29,6 +29,9 @@ func (e *brokerError) Summary() string { return e.headline }
 // explainAMQP turns an error of the AMQP library into words. what says what
 // was tried: `declaring queue "jobs" in vhost "/"`.
 func explainAMQP(what string, err error) error {
+	if err == nil {
+		return nil
+	}
 	var ce *providers.ConnectionError
 	if errors.As(err, &ce) {
 		return ce

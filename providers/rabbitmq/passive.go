@@ -26,6 +26,10 @@ func (p *provider) readPassively(ctx context.Context, queries []providers.Query,
 				return err
 			}
 			results[i] = providers.Result{Value: v, Err: err}
+			var refused *vhostError
+			if errors.As(err, &refused) {
+				results[i].Err, results[i].Needs = nil, providers.Need{Type: typeVhost, Name: stringAttr(q.Value, "vhost")}
+			}
 			return nil
 		})
 	}
@@ -55,14 +59,11 @@ func (p *provider) readOnePassively(ctx context.Context, q providers.Query) (cty
 		return null, fmt.Errorf("a %s can be seen by RabbitMQ's management API only, and %w: set `management` to its URL", q.Type, errNoManagement)
 	}
 	err := p.pool(vhost).do(ctx, call)
-	var refused *vhostError
 	switch {
 	case err == nil:
 		return unknownBut(t, q.Value, p.catalogue.schema(q.Type), facts), nil
-	case hasCode(err, amqp.NotFound), errors.As(err, &refused):
+	case hasCode(err, amqp.NotFound):
 		return null, nil
-	case hasCode(err, amqp.ResourceLocked):
-		return null, explainAMQP("looking for "+describe(q.Type, q.Value), err)
 	}
 	return null, explainAMQP("looking for "+describe(q.Type, q.Value), err)
 }

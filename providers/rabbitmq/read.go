@@ -44,6 +44,9 @@ func (p *provider) Read(ctx context.Context, queries []providers.Query) ([]provi
 	if err := r.run(ctx); err != nil {
 		return nil, p.managementError(err)
 	}
+	if err := r.noteVhosts(ctx); err != nil {
+		return nil, p.managementError(err)
+	}
 	return results, nil
 }
 

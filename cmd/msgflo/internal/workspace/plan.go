@@ -54,7 +54,7 @@ func (s *Session) Plan(ctx context.Context, o PlanOptions) (*Planned, hcl.Diagno
 	types := s.types()
 	live, ds := s.read(ctx, refresh.Request{
 		Want: res.Objects, Prior: s.snap, Moves: res.Moves, Open: s.pool.Open, Types: types, Decl: s.pool.decls(),
-		AcceptEmpty: s.w.o.AcceptEmpty || s.emptying || o.Mode != planner.Normal,
+		AcceptEmpty: s.w.o.AcceptEmpty || s.emptying || o.Mode != planner.Normal, NoteOnly: o.Mode == planner.RefreshOnly,
 	})
 	diags = append(diags, ds...)
 	if diags.HasErrors() {

@@ -1,0 +1,73 @@
+package refresh
+
+import (
+	"fmt"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/msgflo/msgflo/config/addr"
+	"github.com/msgflo/msgflo/config/diag"
+	"github.com/msgflo/msgflo/providers"
+)
+
+// missing reports what wanted objects need, is not there and is not declared:
+// a vhost that nobody makes. One diagnostic each, at the first declaration that
+// needs it: all the others would say the same. What is only recorded is then
+// simply absent.
+func missing(r *Request, batches []*batch) hcl.Diagnostics {
+	type lack struct {
+		provider addr.Provider
+		need     providers.Need
+	}
+	first := map[lack]slot{}
+	var order []lack
+	for _, b := range batches {
+		for i, res := range b.results {
+			l, s := lack{b.provider, res.Needs}, b.slots[i]
+			if res.Needs == (providers.Need{}) || !s.wanted {
+				continue
+			}
+			old, seen := first[l]
+			if !seen {
+				order = append(order, l)
+			}
+			if !seen || earlier(s.decl, old.decl) {
+				first[l] = s
+			}
+		}
+	}
+	var diags hcl.Diagnostics
+	for _, l := range order {
+		if declared(r, l.need) {
+			continue
+		}
+		name := diag.Escape(l.need.Name)
+		diags = append(diags, diag.Error(first[l].decl, "Missing "+l.need.Type, fmt.Sprintf(
+			"%s is to be in the %s %q of %s, which does not exist, as far as this login can see, and which nothing here declares. "+
+				"Declare it with a block `%[2]s %[3]q {}`, so that it is made first, or have it made; or correct the name, which is that of the broker's URL where a block has none.",
+			first[l].addr, l.need.Type, name, l.provider)))
+	}
+	return diags
+}
+
+func earlier(a, b hcl.Range) bool {
+	if a.Filename != b.Filename {
+		return a.Filename < b.Filename
+	}
+	return a.Start.Byte < b.Start.Byte || a.Start.Byte == b.Start.Byte && a.Start.Line < b.Start.Line
+}
+
+// declared reports whether any broker block's objects have it: two blocks may
+// lead to one broker.
+func declared(r *Request, n providers.Need) bool {
+	for i := range r.Want {
+		o := &r.Want[i]
+		if o.Type != n.Type || !o.Value.Type().HasAttribute("name") {
+			continue
+		}
+		if v, _ := o.Value.GetAttr("name").Unmark(); v.IsKnown() && !v.IsNull() && v.AsString() == n.Name {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,55 @@
+package rabbitmq
+
+import (
+	"context"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/msgflo/msgflo/providers"
+)
+
+// noteVhosts says of absent objects that their vhost is absent, too, unless
+// the vhost itself is among the queries, so that the caller knows. One
+// call for each vhost in which nothing was found.
+func (r *reader) noteVhosts(ctx context.Context) error {
+	suspects := r.emptyVhosts()
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(parallelReads)
+	for vhost, absentIn := range suspects {
+		g.Go(func() error {
+			_, err := r.client.Vhost(ctx, vhost)
+			if err != nil && endsConnection(err) {
+				return err
+			}
+			if absent(err) { // a user who may not look is told when it matters
+				for _, i := range absentIn {
+					r.results[i].Needs = providers.Need{Type: typeVhost, Name: vhost}
+				}
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// emptyVhosts are the queries of each vhost that has none of what was asked
+// for and is not asked for itself.
+func (r *reader) emptyVhosts() map[string][]int {
+	found, in := map[string]bool{}, map[string][]int{}
+	for i, q := range r.queries {
+		switch {
+		case q.Type == typeVhost:
+			found[stringAttr(q.Value, "name")] = true
+		case !takesVhost(q.Type) || r.p.catalogue.resources[q.Type] == nil || r.results[i].Err != nil:
+		case r.results[i].Value.IsNull():
+			v := stringAttr(q.Value, "vhost")
+			in[v] = append(in[v], i)
+		default:
+			found[stringAttr(q.Value, "vhost")] = true
+		}
+	}
+	for v := range found {
+		delete(in, v)
+	}
+	return in
+}
