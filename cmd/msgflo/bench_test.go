@@ -61,7 +61,7 @@ func (s series) peak() (most int64) {
 
 // built compiles the program as users run it: the test binary carries the
 // tests' weight.
-func built(b *testing.B) string {
+func built(b testing.TB) string {
 	b.Helper()
 	path := filepath.Join(b.TempDir(), "msgflo")
 	if out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput(); err != nil {

@@ -22,19 +22,19 @@ import (
 func TestKilledAnywhere(t *testing.T) {
 	broker := rabbittest.Shared(t)
 	vhost := rabbittest.Vhost(t, broker)
-	dir := t.TempDir()
-	write(t, filepath.Join(dir, "main.flo.hcl"), brokerBlock(broker, broker.VhostURL(vhost))+fmt.Sprintf(forEachRoles, 100))
+	dir, msgflo := t.TempDir(), built(t)
+	write(t, filepath.Join(dir, "main.flo.hcl"), brokerBlock(broker, broker.VhostURL(vhost))+strings.ReplaceAll(fmt.Sprintf(forEachRoles, 100), "range(100)", "range(40)"))
 	for _, command := range []string{"apply", "destroy"} {
 		for delay := time.Duration(0); ; delay += killEvery(delay) {
-			finished := killedAfter(t, delay, command, "-auto-approve", dir)
-			runOK(t, "apply", "-auto-approve", dir)
-			runOK(t, "plan", "-detailed-exitcode", dir)
-			runOK(t, "destroy", "-auto-approve", dir)
+			finished := killedAfter(t, delay, msgflo, command, "-auto-approve", dir)
+			runOK(t, msgflo, "apply", "-auto-approve", dir)
+			runOK(t, msgflo, "plan", "-detailed-exitcode", dir)
+			runOK(t, msgflo, "destroy", "-auto-approve", dir)
 			if left := topology(t, broker, vhost); left != "" {
 				t.Fatalf("%s killed after %v: destroy left %s", command, delay, left)
 			}
 			if command == "destroy" {
-				runOK(t, "apply", "-auto-approve", dir)
+				runOK(t, msgflo, "apply", "-auto-approve", dir)
 			}
 			if finished {
 				break
@@ -44,15 +44,15 @@ func TestKilledAnywhere(t *testing.T) {
 }
 
 // killEvery makes the moments denser where the run works on the broker.
-func killEvery(at time.Duration) time.Duration { return 15*time.Millisecond + at/6 }
+func killEvery(at time.Duration) time.Duration { return 20*time.Millisecond + at/5 }
 
 // killedAfter runs msgflo and kills it after the delay; it reports whether the
 // run came to its end before.
-func killedAfter(t *testing.T, delay time.Duration, args ...string) bool {
+func killedAfter(t *testing.T, delay time.Duration, msgflo string, args ...string) bool {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), delay)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, "msgflo", args...)
+	cmd := exec.CommandContext(ctx, msgflo, args...)
 	out, err := cmd.CombinedOutput()
 	if err == nil {
 		return true
@@ -64,9 +64,9 @@ func killedAfter(t *testing.T, delay time.Duration, args ...string) bool {
 	return false
 }
 
-func runOK(t *testing.T, args ...string) {
+func runOK(t *testing.T, msgflo string, args ...string) {
 	t.Helper()
-	out, err := exec.Command("msgflo", args...).CombinedOutput()
+	out, err := exec.Command(msgflo, args...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("msgflo %s: %v\n%s", strings.Join(args, " "), err, out)
 	}

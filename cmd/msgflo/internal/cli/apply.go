@@ -29,7 +29,11 @@ func (a *app) applyCommand() *cli.Command {
 		Name: "apply", Usage: "make the live brokers as the configuration says, or carry out a saved plan", ArgsUsage: "[DIR | PLANFILE]", Flags: flags,
 		Description: "Examples:\n  msgflo apply examples/topology\n  msgflo apply -auto-approve -var url=amqp://broker.internal\n  msgflo apply prod.plan",
 		Action: func(ctx context.Context, c *cli.Command) error {
+			a.stream = true
 			if args := c.Args().Slice(); len(args) == 1 && isFile(args[0]) {
+				if err := decidedByPlan(c, args[0]); err != nil {
+					return err
+				}
 				return a.applySaved(ctx, args[0])
 			}
 			return a.applyDir(ctx, c, "apply")
@@ -42,7 +46,7 @@ func (a *app) destroyCommand() *cli.Command {
 		Name: "destroy", Usage: "remove all that is managed here: apply -destroy", ArgsUsage: "[DIR]",
 		Flags: append(append(a.o.flagsBasic(), a.o.flagsPlan()...), a.flagApprove()),
 		Action: func(ctx context.Context, c *cli.Command) error {
-			a.o.destroy = true
+			a.stream, a.o.destroy = true, true
 			return a.applyDir(ctx, c, "destroy")
 		},
 	}
@@ -70,6 +74,16 @@ func (a *app) applyDir(ctx context.Context, c *cli.Command, operation string) er
 	})
 }
 
+// decidedByPlan refuses flags that a saved plan leaves nothing to decide for.
+func decidedByPlan(c *cli.Command, file string) error {
+	for _, name := range []string{"destroy", "refresh-only", "no-destroy", "target", "exclude", "replace", "allow-message-loss", "unmanaged", "accept-empty-broker"} {
+		if c.IsSet(name) {
+			return usagef("-%s cannot change the saved plan %s: it is carried out as it is. Give the flag to `msgflo plan -out`, or leave the file out", name, diag.Escape(file))
+		}
+	}
+	return nil
+}
+
 // applySaved carries out a plan file as it is.
 func (a *app) applySaved(ctx context.Context, file string) error {
 	view := a.begin()
@@ -77,8 +91,8 @@ func (a *app) applySaved(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
-	dir := a.o.chdir
-	if dir == "" {
+	dir := a.o.chdirOrHere()
+	if dir == "." {
 		dir = p.Dir
 	}
 	if err := checkDir(dir); err != nil {

@@ -42,6 +42,7 @@ type run struct {
 	once        sync.Once
 	graceful    atomic.Bool
 	interrupted atomic.Bool
+	expired     atomic.Bool // the time of -timeout was up
 	cancel      context.CancelFunc
 	quit        chan struct{}
 	done        sync.WaitGroup
@@ -83,6 +84,7 @@ func (r *run) limit(d time.Duration) {
 		select {
 		case <-r.quit:
 		case <-t.C:
+			r.expired.Store(true)
 			r.interrupt(false)
 		}
 	})

@@ -39,7 +39,7 @@ func (v varFlag) Get() any       { return *v.args }
 
 // options are the flags' values. One command uses some of them.
 type options struct {
-	chdir, out                         string
+	chdir, rootChdir, out              string
 	json, noColor, compact, concise    bool
 	timeout                            time.Duration
 	vars                               []config.VarArg
@@ -57,7 +57,7 @@ func (o *options) flagsBasic() []cli.Flag {
 		&cli.StringFlag{Name: "chdir", Usage: "work in `DIR` instead of the current directory", Destination: &o.chdir},
 		&cli.BoolFlag{Name: "no-color", Usage: "never colour; also where NO_COLOR is set or stdout is no terminal", Destination: &o.noColor},
 		&cli.BoolFlag{Name: "compact-warnings", Usage: "show warnings as one line each", Destination: &o.compact},
-		&cli.DurationFlag{Name: "timeout", Usage: "stop as with Ctrl-C after `DURATION`", Destination: &o.timeout, HideDefault: true},
+		&cli.DurationFlag{Name: "timeout", Usage: "stop as with Ctrl-C after `DURATION`", Destination: &o.timeout, HideDefault: true, Validator: notNegative},
 	}
 }
 
@@ -75,7 +75,7 @@ func (o *options) flagsVars() []cli.Flag {
 func (o *options) flagsLock() []cli.Flag {
 	return []cli.Flag{
 		&cli.BoolFlag{Name: "lock", Usage: "hold the state's lock (-lock=false: do not)", Value: true, Destination: &o.lock},
-		&cli.DurationFlag{Name: "lock-timeout", Usage: "wait `DURATION` for another run to end", Value: 10 * time.Second, Destination: &o.lockTimeout},
+		&cli.DurationFlag{Name: "lock-timeout", Usage: "wait `DURATION` for another run to end", Value: 10 * time.Second, Destination: &o.lockTimeout, Validator: notNegative},
 	}
 }
 
@@ -87,7 +87,7 @@ func (o *options) flagsPlan() []cli.Flag {
 		list("exclude", "all but `ADDR` and what needs it; may be repeated", &o.exclude),
 		list("replace", "make `ADDR` anew; may be repeated", &o.replace),
 		list("allow-message-loss", "consent that messages or unmanaged objects of `ADDR` are lost; may be repeated", &o.allow),
-		&cli.IntFlag{Name: "parallelism", Usage: "run at most `N` steps at once", Value: 32, Destination: &o.parallelism},
+		&cli.IntFlag{Name: "parallelism", Usage: "run at most `N` steps at once", Value: 32, Destination: &o.parallelism, Validator: atLeastOne},
 		&cli.BoolFlag{Name: "no-destroy", Usage: "leave deletes out and list them; a replace is an error", Destination: &o.noDestroy},
 		&cli.BoolFlag{Name: "refresh-only", Usage: "only take note of what changed outside msgflo", Destination: &o.refreshOnly},
 		&cli.BoolFlag{Name: "concise", Usage: "print a line an object, only what changes", Destination: &o.concise},
@@ -101,6 +101,20 @@ func flagDetailed(o *options) cli.Flag {
 	return &cli.BoolFlag{Name: "detailed-exitcode", Usage: "exit 2 where the plan is not empty", Destination: &o.detailed}
 }
 
+func notNegative(d time.Duration) error {
+	if d < 0 {
+		return fmt.Errorf("a duration below zero (%s) means nothing here", d)
+	}
+	return nil
+}
+
+func atLeastOne(n int) error {
+	if n < 1 {
+		return fmt.Errorf("-parallelism is 1 or more, not %d", n)
+	}
+	return nil
+}
+
 // dir is the directory to work in: -chdir, else the positional argument, else
 // the current one.
 func (o *options) dir(args []string) (string, error) {
@@ -108,15 +122,13 @@ func (o *options) dir(args []string) (string, error) {
 		return "", usagef("one directory at most is expected, but there are %d arguments: %s", len(args), strings.Join(quoted(args), " "))
 	}
 	if len(args) == 0 {
-		if o.chdir != "" {
-			return o.chdir, checkDir(o.chdir)
-		}
-		return ".", nil
+		d := o.chdirOrHere()
+		return d, checkDir(d)
 	}
 	if args[0] == "true" || args[0] == "false" {
 		return "", usagef("%q was most likely meant for the flag before it; write -flag=%s. (A directory of that name can be given as ./%s.)", args[0], args[0], args[0])
 	}
-	if o.chdir != "" {
+	if o.chdirOrHere() != "." {
 		return "", usagef("give the directory once: with -chdir or as an argument")
 	}
 	return args[0], checkDir(args[0])

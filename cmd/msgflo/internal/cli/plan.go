@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -24,6 +25,10 @@ func (a *app) planCommand() *cli.Command {
 		Name: "plan", Usage: "show how the live brokers differ from the configuration", ArgsUsage: "[DIR]", Flags: flags,
 		Description: "Examples:\n  msgflo plan examples/topology\n  msgflo plan -out prod.plan -var-file prod.flovars.hcl\n  msgflo plan -target 'queue.jobs[\"eu\"]' -concise",
 		Action: func(ctx context.Context, c *cli.Command) error {
+			a.stream = true
+			if err := checkOut(a.o.out); err != nil {
+				return err
+			}
 			k, err := a.open(c)
 			if err != nil {
 				return err
@@ -90,7 +95,7 @@ func (k *work) plan(ctx context.Context, s *workspace.Session) (*workspace.Plann
 			"What it had done is part of this plan, which carries on from there.")}, nil)
 	}
 	p, diags := s.Plan(ctx, o)
-	if p != nil && p.Plan != nil {
+	if p != nil && p.Plan != nil && !(diags.HasErrors() && p.Plan.Empty()) { // "no changes" is no answer to a mistake
 		k.view.Plan(p.Plan)
 		diags = append(diags, needConsent(p.Plan)...)
 	}
@@ -121,6 +126,25 @@ func (k *work) savePlan(s *workspace.Session, p *workspace.Planned) error {
 	}
 	if !k.o.json {
 		k.say("Saved the plan to %s. To carry out exactly this, run:\n\n    msgflo apply %s\n", k.o.out, shellQuote(k.o.out))
+	}
+	return nil
+}
+
+// checkOut finds before anything is planned that -out cannot be what was meant.
+func checkOut(file string) error {
+	if file == "" {
+		return nil
+	}
+	for _, end := range []string{".hcl", ".flo.json", ".flostate", ".flostate.backup"} {
+		if strings.HasSuffix(file, end) {
+			return usagef("-out %s would overwrite what looks like a configuration or a state; give the plan another name, as in -out prod.plan", diag.Escape(file))
+		}
+	}
+	if st, err := os.Stat(file); err == nil && !st.Mode().IsRegular() {
+		return usagef("-out %s: there is something else than a file of that name", diag.Escape(file))
+	}
+	if st, err := os.Stat(filepath.Dir(file)); err != nil || !st.IsDir() {
+		return usagef("-out %s: there is no directory %q", diag.Escape(file), filepath.Dir(file))
 	}
 	return nil
 }

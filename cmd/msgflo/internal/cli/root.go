@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"sort"
 	"strings"
+	"syscall"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/urfave/cli/v3"
@@ -41,18 +43,29 @@ func Main(ctx context.Context, env Env) int {
 	defer r.close()
 	a := &app{env: env, run: r}
 	root := a.root()
-	err := root.Run(ctx, env.Args)
+	err := a.listen()
+	if err == nil {
+		err = root.Run(ctx, normal(env.Args))
+	}
+	if a.view != nil {
+		err = errors.Join(err, a.view.Err())
+	}
 	code := exitOK
 	var with exitWith
 	switch {
 	case err == nil:
 	case errors.As(err, &with):
 		code = int(with)
-	case errors.Is(err, errShown):
+	case errors.Is(err, errShown), errors.Is(err, syscall.EPIPE):
+		// Whoever reads a pipe may close it (`| head`): nothing to complain of.
 		code = exitError
 	default:
 		a.show(diag.At(err, hcl.Range{}))
 		code = exitError
+	}
+	if r.expired.Load() {
+		a.show(hcl.Diagnostics{diag.Error(hcl.Range{}, "Time is up",
+			fmt.Sprintf("The run was interrupted after the %s that -timeout gives it.", a.o.timeout))})
 	}
 	if r.interrupted.Load() {
 		return exitInterrupted
@@ -65,6 +78,31 @@ type app struct {
 	env Env
 	run *run
 	o   options
+	// view is how the command at work speaks; stream: a line an event with -json.
+	view   ui.View
+	stream bool
+	log    *slog.Logger
+}
+
+// normal writes what people try first as the commands it means.
+func normal(args []string) []string {
+	if len(args) < 2 {
+		return args
+	}
+	switch args[1] {
+	case "help":
+		return append(append(args[:1:1], args[2:]...), "-h")
+	case "-v", "-version", "--version":
+		return append([]string{args[0], "version"}, args[2:]...)
+	}
+	return args
+}
+
+// listen sets up the log that the environment asks for.
+func (a *app) listen() error {
+	l, err := logger(a.env.Stderr, a.env.lookup)
+	a.log = l
+	return err
 }
 
 // terminal is how people are spoken to, once the flags are known.
@@ -92,8 +130,21 @@ func (a *app) schemas() change.Schemas {
 // human is the view for people, whatever -json says.
 func (a *app) human() ui.View { return ui.NewHuman(a.terminal(), a.viewOptions()) }
 
+// speak is the view of the command at work, begun where it has not been.
+func (a *app) speak() ui.View {
+	if a.view != nil {
+		return a.view
+	}
+	a.view = a.human()
+	if a.stream && a.o.json {
+		a.view = ui.NewJSON(a.terminal(), a.viewOptions())
+		a.view.Version(a.env.Version)
+	}
+	return a.view
+}
+
 // show prints diagnostics that have no sources.
-func (a *app) show(ds hcl.Diagnostics) { a.human().Diagnostics(ds, nil) }
+func (a *app) show(ds hcl.Diagnostics) { a.speak().Diagnostics(ds, nil) }
 
 func (a *app) root() *cli.Command {
 	root := &cli.Command{
@@ -106,6 +157,7 @@ func (a *app) root() *cli.Command {
 			c.Hidden = false
 			c.Usage = "print a completion script for bash, zsh, fish or pwsh"
 		},
+		Flags:  []cli.Flag{&cli.StringFlag{Name: "chdir", Usage: "work in `DIR` instead of the current directory", Destination: &a.o.rootChdir, Local: true}},
 		Writer: a.env.Stdout, ErrWriter: io.Discard, Reader: a.env.Stdin,
 		ExitErrHandler: func(context.Context, *cli.Command, error) {},
 		Commands: append([]*cli.Command{
@@ -135,7 +187,7 @@ func wrongFlag(cmd *cli.Command, err error) error {
 	text := err.Error()
 	name, unknown := strings.CutPrefix(text, "flag provided but not defined: -")
 	if !unknown {
-		return usagef("%s: %s", cmd.FullName(), text)
+		return usagef("`%s`: %s", cmd.FullName(), plainer.Replace(text))
 	}
 	var known []string
 	for _, f := range cmd.Flags {
@@ -144,8 +196,16 @@ func wrongFlag(cmd *cli.Command, err error) error {
 	if s, ok := laterFlags[name]; ok {
 		return usagef("-%s is not in this version: %s", name, s)
 	}
-	return usagef("%s has no flag -%s.%s See %s -h.", cmd.FullName(), diag.Escape(name), diag.DidYouMean(name, known), cmd.FullName())
+	return usagef("There is no flag -%s for `%s`.%s See `%s -h`.", diag.Escape(name), cmd.FullName(), diag.DidYouMean(name, known), cmd.FullName())
 }
+
+// plainer turns the words of Go's parsers into advice.
+var plainer = strings.NewReplacer(
+	"time: missing unit in duration", "a duration has a unit, as in 30s or 5m, unlike",
+	"time: invalid duration", "a duration is written as 30s or 5m, unlike",
+	"strconv.ParseInt: parsing", "a whole number is expected, unlike", ": invalid syntax", "", ": value out of range", "",
+	"parse error", "it is true or false",
+)
 
 func (a *app) noCommand(c *cli.Command) error {
 	if c.Args().Len() == 0 {
@@ -156,7 +216,7 @@ func (a *app) noCommand(c *cli.Command) error {
 	for _, sub := range c.Root().Commands {
 		known = append(known, sub.Name)
 	}
-	return usagef("msgflo has no command %q.%s Run msgflo -h for all of them.", name, diag.DidYouMean(name, known))
+	return usagef("There is no command %q.%s `msgflo -h` lists them all.", name, diag.DidYouMean(name, known))
 }
 
 // laterCommands are those of the design that this version does not have: they
@@ -175,8 +235,8 @@ func (a *app) laterCommands() []*cli.Command {
 func later(name string) *cli.Command {
 	return &cli.Command{
 		Name: name, Hidden: true, SkipFlagParsing: true,
-		Action: func(context.Context, *cli.Command) error {
-			return usagef("msgflo %s is not in this version yet. CHANGELOG.md says what is.", name)
+		Action: func(_ context.Context, c *cli.Command) error {
+			return usagef("The command %q is not in this version yet. CHANGELOG.md says what is.", c.FullName())
 		},
 	}
 }

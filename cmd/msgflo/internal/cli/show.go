@@ -85,8 +85,6 @@ func (a *app) outputCommand() *cli.Command {
 			if c.Args().Len() > 1 || raw && c.Args().Len() == 0 {
 				return usagef("give one output's name%s", map[bool]string{true: " with -raw", false: " at the most"}[raw])
 			}
-			json := a.o.json
-			a.o.json = false
 			k, err := a.openDir(a.o.chdirOrHere())
 			if err != nil {
 				return err
@@ -95,7 +93,7 @@ func (a *app) outputCommand() *cli.Command {
 			if err := k.report(diags); err != nil {
 				return err
 			}
-			return a.printOutputs(snap.Outputs, c.Args().First(), json, raw)
+			return a.printOutputs(snap.Outputs, c.Args().First(), a.o.json, raw)
 		},
 	}
 }

@@ -55,10 +55,13 @@ func (a *app) forceUnlockCommand() *cli.Command {
 // chdirOrHere is the directory of commands whose positional argument is
 // something else.
 func (o *options) chdirOrHere() string {
-	if o.chdir == "" {
-		return "."
+	switch {
+	case o.chdir != "":
+		return o.chdir
+	case o.rootChdir != "":
+		return o.rootChdir // msgflo -chdir=DIR plan, as Terraform has it
 	}
-	return o.chdir
+	return "."
 }
 
 func (a *app) versionCommand() *cli.Command {
@@ -96,7 +99,7 @@ func (a *app) providersCommand() *cli.Command {
 
 func needsSub(_ context.Context, c *cli.Command) error {
 	if c.Args().Len() > 0 {
-		return usagef("%s has no command %q; see %s -h", c.FullName(), c.Args().First(), c.FullName())
+		return usagef("There is no command %q; see `%s -h`", c.FullName()+" "+c.Args().First(), c.FullName())
 	}
 	return cli.ShowSubcommandHelp(c)
 }

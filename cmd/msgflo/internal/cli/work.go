@@ -22,19 +22,14 @@ type work struct {
 func (a *app) workspaceOptions(dir string) workspace.Options {
 	return workspace.Options{
 		Dir: dir, Types: a.env.Types, Version: a.env.Version, VarArgs: a.o.vars, Environ: a.env.Environ,
-		Lock: a.o.lock, LockTimeout: a.o.lockTimeout, Parallelism: a.o.parallelism, AcceptEmpty: a.o.acceptEmpty,
+		Lock: a.o.lock, LockTimeout: a.o.lockTimeout, Parallelism: a.o.parallelism, Log: a.log, AcceptEmpty: a.o.acceptEmpty,
 	}
 }
 
 // begin is the start of every command: the clock, then the view.
 func (a *app) begin() ui.View {
 	a.run.limit(a.o.timeout)
-	if a.o.json {
-		v := ui.NewJSON(a.terminal(), a.viewOptions())
-		v.Version(a.env.Version)
-		return v
-	}
-	return a.human()
+	return a.speak()
 }
 
 // open loads the directory of a command; what is wrong there is shown.

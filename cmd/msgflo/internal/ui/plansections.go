@@ -201,7 +201,7 @@ func (p *planPrinter) outputs() {
 		before, after := value.DecodeWrapped(o.Before), value.DecodeWrapped(o.After)
 		switch {
 		case o.Sensitive:
-			l.Sign, l.Text = '~', value.SecretText
+			l.Sign, l.Text = secretSign(o), value.SecretText
 		case o.Unknown:
 			l.Sign, l.Text = '~', value.UnknownText
 		case len(o.Before) == 0:
@@ -213,6 +213,17 @@ func (p *planPrinter) outputs() {
 		}
 		p.lines(2, append(ls, l))
 	}
+}
+
+// secretSign is the sign of an output whose values are not in the plan.
+func secretSign(o plan.Output) rune {
+	switch {
+	case o.New:
+		return '+'
+	case o.Gone:
+		return '-'
+	}
+	return '~'
 }
 
 // consent says once, at the end, what must be named before this plan may run.

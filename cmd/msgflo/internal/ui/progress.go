@@ -124,7 +124,7 @@ func (r *progress) counter(v *HumanView, now time.Time) {
 		return
 	}
 	r.lastCount = now
-	s := fmt.Sprintf("%s of %s", change.Number(int64(r.tally.all())), change.Plural(int64(r.total), "step"))
+	s := fmt.Sprintf("%s of %s", change.Number(int64(r.tally.done+r.tally.failed)), change.Plural(int64(r.total), "step"))
 	if r.tally.failed > 0 {
 		s += fmt.Sprintf(", %s failed", change.Number(int64(r.tally.failed)))
 	}

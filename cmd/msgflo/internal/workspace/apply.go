@@ -60,7 +60,16 @@ func (s *Session) Apply(ctx context.Context, p *Planned, h ApplyHooks) (*Applied
 // begin stores the intent. A state directory that cannot be written is found
 // here, before the first change to a broker.
 func (s *Session) begin(ctx context.Context, pl *plan.Plan) (state.Recorder, string, hcl.Diagnostics) {
+	if s.unfinished || s.pending {
+		// What an earlier run left is stored first: its intent gives way to this
+		// run's, which has no steps for what was found to be ours already.
+		next := *s.snap
+		if ds := s.save(ctx, &next); ds.HasErrors() {
+			return nil, "", ds
+		}
+	}
 	doc := *pl
+	doc.Serial = s.snap.Serial
 	doc.Sources = nil // the intent is about objects, not about how they were written
 	b, err := plan.Encode(&doc)
 	if err != nil {

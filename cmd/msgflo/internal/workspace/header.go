@@ -47,7 +47,7 @@ func outputChanges(prior map[string]state.Output, want map[string]desired.Output
 	out := map[string]plan.Output{}
 	for name, o := range want {
 		before, had := prior[name]
-		c := plan.Output{Sensitive: o.Sensitive, Unknown: !o.Value.IsWhollyKnown()}
+		c := plan.Output{Sensitive: o.Sensitive, Unknown: !o.Value.IsWhollyKnown(), New: !had}
 		if o.Sensitive {
 			c.Changed = !had || !before.Sensitive
 			out[name] = c
@@ -70,7 +70,7 @@ func outputChanges(prior map[string]state.Output, want map[string]desired.Output
 		if _, ok := want[name]; ok {
 			continue
 		}
-		c := plan.Output{Sensitive: b.Sensitive, Changed: true}
+		c := plan.Output{Sensitive: b.Sensitive, Changed: true, Gone: true}
 		if !b.Sensitive {
 			c.Before = outputJSON(b)
 		}

@@ -174,6 +174,7 @@ func (s *Session) save(ctx context.Context, next *state.Snapshot) hcl.Diagnostic
 		}
 		s.unfinished, s.intent = false, nil
 	}
+	s.pending = len(next.Pending) > 0
 	return nil
 }
 

@@ -5,6 +5,7 @@
 package workspace
 
 import (
+	"log/slog"
 	"os"
 	"time"
 
@@ -27,7 +28,8 @@ type Options struct {
 	Lock        bool
 	LockTimeout time.Duration
 	Parallelism int
-	AcceptEmpty bool // -accept-empty-broker: every recorded object may be gone
+	Log         *slog.Logger // nil: nobody listens
+	AcceptEmpty bool         // -accept-empty-broker: every recorded object may be gone
 }
 
 // A Workspace is an opened directory.
