@@ -281,7 +281,7 @@ func dialProblem(s *settingsOfBroker, err error) (headline, detail string) {
 	case errors.Is(err, amqp.ErrSASL):
 		return "Login refused", fmt.Sprintf("the broker at %s offers no way to log in that is known here; it has to allow PLAIN", where)
 	}
-	if h, d, ok := transportProblem(err, where); ok {
+	if h, d, ok := transportProblem(err, s.url); ok {
 		return h, d
 	}
 	return "Broker unreachable", fmt.Sprintf("the connection to the broker at %s failed: %s", where, diag.Escape(err.Error()))

@@ -506,38 +506,3 @@ func TestPasswordCommand(t *testing.T) {
 		t.Errorf("%q, %v", line, err)
 	}
 }
-
-// TestOwnBroker is what needs a broker of its own: one without plugins, that
-// dies.
-func TestOwnBroker(t *testing.T) {
-	b := rabbittest.Own(t, rabbittest.Options{})
-	p := open(t, b, "/", nil)
-	end := attrs{"url": str("amqp://u:" + secret + "@h"), "queue": str("a"), "exchange": cty.NullVal(cty.String), "routing_key": cty.NullVal(cty.String)}
-	for typ, c := range map[string]struct{ attrs attrs }{
-		"shovel":              {attrs{"source": obj(end), "destination": obj(end)}},
-		"federation_upstream": {attrs{"url": str("amqp://u:" + secret + "@h")}},
-	} {
-		v := value(typ, c.attrs.with(attrs{"name": str("n"), "vhost": str("/")}))
-		_, err := apply(t, p, typ, null(typ), v)
-		plugin := map[string]string{"shovel": "rabbitmq_shovel", "federation_upstream": "rabbitmq_federation"}[typ]
-		if err == nil || !strings.Contains(err.Error(), "rabbitmq-plugins enable "+plugin) || strings.Contains(err.Error(), secret) {
-			t.Errorf("%s: %v", typ, err)
-		}
-		if r := readOne(t, p, typ, v); !r.Value.IsNull() || r.Err != nil {
-			t.Errorf("%s reads as %#v, %v", typ, r.Value, r.Err)
-		}
-	}
-	q := value("queue", attrs{"name": str("q"), "vhost": str("/")})
-	mustMake(t, p, "queue", q)
-	b.Kill()
-	for i := range 3 {
-		_, err := apply(t, p, "queue", null("queue"), value("queue", attrs{"name": str(fmt.Sprint("q", i)), "vhost": str("/")}))
-		var lost *providers.ConnectionError
-		if !errors.As(err, &lost) {
-			t.Errorf("after the broker died: %v", err)
-		}
-	}
-	if _, err := p.Read(testContext(t), []providers.Query{{Type: "queue", Value: q}}); err == nil {
-		t.Error("a dead broker is read")
-	}
-}

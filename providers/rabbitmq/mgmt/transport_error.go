@@ -51,38 +51,57 @@ func (c *Client) transportError(err error) *Error {
 // tlsError explains what is wrong with the certificate or the handshake, or
 // returns nil.
 func (c *Client) tlsError(err error) *Error {
-	var (
-		authority x509.UnknownAuthorityError
-		invalid   x509.CertificateInvalidError
-		host      x509.HostnameError
-		verify    *tls.CertificateVerificationError
-		alert     *net.OpError // crypto/tls reports the other side's alerts so
-		what      string
-	)
-	switch {
-	case errors.As(err, &host):
-		what = fmt.Sprintf("its certificate is for another host, not for %s: %s. Use the name in the certificate, or give the broker one for this name", diag.Escape(c.base.Hostname()), diag.Escape(host.Error()))
-	case errors.As(err, &authority):
-		what = "its certificate is signed by an authority that is not trusted here"
-		if authority.Cert != nil && authority.Cert.Subject.String() == authority.Cert.Issuer.String() {
-			what = "its certificate is self-signed"
-		}
-		what += "; name the certificate to trust as the CA of the broker block, if it is the right one"
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
-		what = expiry(invalid.Cert)
-	case errors.As(err, &invalid):
-		what = "its certificate is not valid: " + diag.Escape(invalid.Error())
-	case errors.As(err, &verify):
-		what = "its certificate cannot be verified: " + diag.Escape(verify.Err.Error())
-	case isTLSVersion(err):
-		what = "the two sides share no version of TLS (this one speaks 1.2 and newer): " + diag.Escape(err.Error())
-	case errors.As(err, &alert) && alert.Op == "remote error":
-		what = "the broker refused the handshake (" + diag.Escape(alert.Error()) + "); it may want a client certificate, or another one"
-	default:
+	what := TLSProblem(err, c.base.Hostname())
+	if what == "" {
 		return nil
 	}
 	return &Error{Kind: TLSFailed, Host: c.Host(), err: err,
 		detail: fmt.Sprintf("no secure connection to the management API at %s: %s", c.Host(), what)}
+}
+
+// TLSProblem says what is wrong with a server's certificate or with the
+// handshake with host, and what to do; "" if err is about neither. The words hold
+// for any protocol over TLS, and name attributes of the broker block.
+func TLSProblem(err error, host string) string {
+	var (
+		authority x509.UnknownAuthorityError
+		invalid   x509.CertificateInvalidError
+		name      x509.HostnameError
+		verify    *tls.CertificateVerificationError
+	)
+	switch {
+	case errors.As(err, &name):
+		return fmt.Sprintf("its certificate is for another host, not for %s: %s. Use the name in the certificate, give it as tls.server_name of the broker block, or give the broker a certificate for this name",
+			diag.Escape(host), diag.Escape(name.Error()))
+	case errors.As(err, &authority):
+		what := "its certificate is signed by an authority that is not trusted here"
+		if isSelfSigned(err) {
+			what = "its certificate is self-signed"
+		}
+		return what + "; name the certificate to trust as tls.ca_file of the broker block, if it is the right one"
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return expiry(invalid.Cert)
+	case errors.As(err, &invalid):
+		return "its certificate is not valid: " + diag.Escape(invalid.Error())
+	case errors.As(err, &verify):
+		return "its certificate cannot be verified: " + diag.Escape(verify.Err.Error())
+	case isTLSVersion(err):
+		return "the two sides share no version of TLS (this one speaks 1.2 and newer): " + diag.Escape(err.Error())
+	case strings.Contains(err.Error(), "remote error: tls: "): // an alert; the AMQP library keeps its text only
+		return "the broker refused the handshake (" + diag.Escape(err.Error()) + "); it may want a client certificate (tls.cert_file and tls.key_file of the broker block), or another one"
+	}
+	return ""
+}
+
+// isSelfSigned looks at the server's own certificate: the last one of a chain
+// always is.
+func isSelfSigned(err error) bool {
+	v, ok := errors.AsType[*tls.CertificateVerificationError](err)
+	if !ok || len(v.UnverifiedCertificates) == 0 {
+		return false
+	}
+	own := v.UnverifiedCertificates[0]
+	return own.CheckSignature(own.SignatureAlgorithm, own.RawTBSCertificate, own.Signature) == nil
 }
 
 // expiry also covers a certificate from the future, which x509 reports alike.

@@ -16,7 +16,7 @@ import (
 
 // ports of one broker, all on 127.0.0.1.
 type ports struct {
-	AMQP, Management, Dist, EPMD, MQTT, Stream, Prometheus, STOMP int
+	AMQP, Management, Dist, EPMD, MQTT, Stream, Prometheus, STOMP, AMQPS, SecureManagement int
 }
 
 // pickPorts asks the system for free ports. They are held open together until
@@ -34,7 +34,7 @@ func pickPorts(o Options) (ports, error) {
 		want int
 	}{
 		{&p.AMQP, o.AMQPPort}, {&p.Management, o.ManagementPort}, {&p.Dist, 0}, {&p.EPMD, 0},
-		{&p.MQTT, 0}, {&p.Stream, 0}, {&p.Prometheus, 0}, {&p.STOMP, 0},
+		{&p.MQTT, 0}, {&p.Stream, 0}, {&p.Prometheus, 0}, {&p.STOMP, 0}, {&p.AMQPS, 0}, {&p.SecureManagement, 0},
 	} {
 		l, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", w.want))
 		if err != nil {
@@ -124,8 +124,27 @@ func (b *Broker) config() string {
 			line("%s = 127.0.0.1:%d", l.key, l.port)
 		}
 	}
+	if b.opts.TLS != nil {
+		b.secureListeners(line)
+	}
 	s.WriteString(b.opts.Config)
 	return s.String()
+}
+
+func (b *Broker) secureListeners(line func(format string, args ...any)) {
+	files := func(prefix string) {
+		line("%s.cacertfile = %s", prefix, b.opts.TLS.CA)
+		line("%s.certfile = %s", prefix, b.opts.TLS.Cert)
+		line("%s.keyfile = %s", prefix, b.opts.TLS.Key)
+		line("%s.verify = verify_peer", prefix)
+		line("%s.fail_if_no_peer_cert = true", prefix)
+	}
+	line("listeners.ssl.1 = 127.0.0.1:%d", b.ports.AMQPS)
+	line("num_acceptors.ssl = 2")
+	files("ssl_options")
+	line("management.ssl.ip = 127.0.0.1")
+	line("management.ssl.port = %d", b.ports.SecureManagement)
+	files("management.ssl")
 }
 
 // environment is the node's: the caller's without what would lead RabbitMQ or

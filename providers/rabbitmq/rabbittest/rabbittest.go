@@ -35,10 +35,18 @@ type Options struct {
 	// StatsInterval is how often queues publish their statistics; 0 is 500 ms
 	// (a broker as installed takes 5 s, too slow to wait for in a test).
 	StatsInterval time.Duration
-	// Config is appended to rabbitmq.conf, for instance TLS listeners.
+	// TLS adds listeners for AMQP and the management API over TLS.
+	TLS *TLS
+	// Config is appended to rabbitmq.conf.
 	Config string
 	// StartTimeout bounds one start; 0 is two minutes, for loaded machines.
 	StartTimeout time.Duration
+}
+
+// TLS are the PEM files of a broker's secure listeners.
+type TLS struct {
+	Cert, Key string // the broker's own
+	CA        string // whose client certificates it takes; it wants one from everybody
 }
 
 const (
@@ -66,6 +74,8 @@ type Broker struct {
 	AMQPURL       string // amqp://guest:guest@127.0.0.1:port, without a vhost
 	ManagementURL string // http://127.0.0.1:port, without credentials; "" without the plugin
 	Dir           string // data, logs
+	// The same over TLS, "" without Options.TLS: amqps://…, https://….
+	SecureAMQPURL, SecureManagementURL string
 
 	opts  Options
 	ports ports
@@ -115,6 +125,10 @@ func (b *Broker) startOnSomePorts(in installation) error {
 		b.AMQPURL = fmt.Sprintf("amqp://%s:%s@127.0.0.1:%d", User, Password, b.ports.AMQP)
 		if b.hasManagement() {
 			b.ManagementURL = fmt.Sprintf("http://127.0.0.1:%d", b.ports.Management)
+		}
+		if b.opts.TLS != nil {
+			b.SecureAMQPURL = fmt.Sprintf("amqps://%s:%s@127.0.0.1:%d", User, Password, b.ports.AMQPS)
+			b.SecureManagementURL = fmt.Sprintf("https://127.0.0.1:%d", b.ports.SecureManagement)
 		}
 		if err = b.boot(in); err == nil {
 			return nil
