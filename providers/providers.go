@@ -8,6 +8,7 @@ package providers
 
 import (
 	"context"
+	"log/slog"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -82,6 +83,21 @@ type Env struct {
 	Lineage string    // of the state; written as ownership mark
 	Marks   bool      // whether ownership marks are written
 	Dir     string    // the configuration's directory, for relative paths and launched processes
+	// Log takes what a provider does, for who looks for a fault: connections
+	// and calls at LevelTrace, never a header, a body or a password. Nil: nobody
+	// listens; Logger gives a logger in any case.
+	Log *slog.Logger
+}
+
+// LevelTrace is the level of MSGFLO_LOG=trace: one line a request.
+const LevelTrace = slog.LevelDebug - 4
+
+// Logger is Log, or one that drops everything.
+func (e Env) Logger() *slog.Logger {
+	if e.Log == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return e.Log
 }
 
 // A Type is a kind of provider: data, known before any connection is made.

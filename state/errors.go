@@ -92,6 +92,6 @@ func CheckUnlock(holder LockInfo, id string) error {
 	if holder.ID == "" {
 		return &UnlockError{"the state's lock does not say who holds it, so no id fits; wait for that run to end"}
 	}
-	return &UnlockError{fmt.Sprintf("%s is not the id of the state's lock: it is held by %s, lock id %s",
+	return &UnlockError{fmt.Sprintf("%q is not the id of the state's lock: it is held by %s, lock id %s",
 		diag.Escape(id), holder, diag.Escape(holder.ID))}
 }

@@ -158,6 +158,7 @@ type Plan struct {
 	MsgfloVersion string                     `json:"msgflo_version"`
 	Lineage       string                     `json:"lineage"`
 	Serial        uint64                     `json:"serial"` // of the state it was made from
+	Carries       string                     `json:"carries,omitempty"` // the interrupted run whose outcomes it was made with
 	Mode          string                     `json:"mode"`   // normal, destroy, refresh-only
 	Targeted      bool                       `json:"targeted,omitempty"`
 	Steps         []Step                     `json:"steps"`
@@ -213,6 +214,8 @@ type Output struct {
 	Sensitive bool            `json:"sensitive,omitempty"` // then both values are left out
 	Changed   bool            `json:"changed,omitempty"`
 	Unknown   bool            `json:"unknown,omitempty"` // known only after apply
+	New       bool            `json:"new,omitempty"`     // not recorded yet; said for what has no Before to tell it
+	Gone      bool            `json:"gone,omitempty"`    // not declared any more
 }
 
 // Empty reports whether carrying the plan out would change nothing outside

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"time"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -18,6 +20,7 @@ func (p *provider) Apply(ctx context.Context, c providers.Change) (cty.Value, er
 	if p.catalogue.resources[c.Type] == nil {
 		return cty.NilVal, fmt.Errorf("a RabbitMQ broker has no objects of type %q", c.Type)
 	}
+	began := time.Now()
 	remove := c.After == cty.NilVal || c.After.IsNull()
 	var v cty.Value
 	var err error
@@ -29,7 +32,26 @@ func (p *provider) Apply(ctx context.Context, c providers.Change) (cty.Value, er
 	default:
 		v, err = p.make(ctx, c)
 	}
-	return v, p.applyError(err)
+	err = p.applyError(err)
+	p.logChange(ctx, c, remove, time.Since(began), err)
+	return v, err
+}
+
+// logChange says what was asked of the broker; values stay out, for some are
+// secret.
+func (p *provider) logChange(ctx context.Context, c providers.Change, remove bool, took time.Duration, err error) {
+	if !p.log.Enabled(ctx, providers.LevelTrace) {
+		return
+	}
+	verb := "make"
+	if remove {
+		verb = "delete"
+	}
+	attrs := []slog.Attr{slog.String("verb", verb), slog.String("object", c.Addr.String()), slog.Duration("took", took)}
+	if err != nil {
+		attrs = append(attrs, slog.String("error", err.Error()))
+	}
+	p.log.LogAttrs(ctx, providers.LevelTrace, "change", attrs...)
 }
 
 // applyError leaves one kind of error for a broken connection.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 
 	"github.com/hashicorp/go-version"
@@ -24,6 +25,7 @@ type provider struct {
 	secrets   *secrets
 	lineage   string
 	marks     bool
+	log       *slog.Logger
 
 	api api
 
@@ -45,7 +47,7 @@ func (c *catalogue) open(_ context.Context, env providers.Env) (providers.Provid
 	}
 	p := &provider{
 		catalogue: c, types: map[string]cty.Type{}, settings: s, secrets: &secrets{},
-		lineage: env.Lineage, marks: env.Marks && env.Lineage != "", pools: map[string]*pool{},
+		lineage: env.Lineage, marks: env.Marks && env.Lineage != "", pools: map[string]*pool{}, log: env.Logger(),
 	}
 	for name, schema := range c.resources {
 		p.types[name] = schema.ImpliedType()
@@ -97,7 +99,7 @@ func (p *provider) connectAPI(ctx context.Context) (*mgmt.Client, *mgmt.Overview
 	if err != nil {
 		return nil, nil, err
 	}
-	client, err := mgmt.New(mgmt.Options{URL: p.settings.management, Username: p.settings.username, Password: password, TLS: p.managementTLS()})
+	client, err := mgmt.New(mgmt.Options{URL: p.settings.management, Username: p.settings.username, Password: password, TLS: p.managementTLS(), Log: p.log, LogLevel: providers.LevelTrace})
 	if err != nil {
 		return nil, nil, at("management").NewError(err)
 	}
@@ -132,6 +134,7 @@ func (p *provider) pool(vhost string) *pool {
 	if q == nil {
 		q = &pool{settings: p.settings, secrets: p.secrets, vhost: vhost}
 		p.pools[vhost] = q
+		p.log.Log(context.Background(), providers.LevelTrace, "AMQP", "address", p.settings.url.address(), "vhost", vhost)
 	}
 	return q
 }

@@ -13,6 +13,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/url"
@@ -37,6 +38,10 @@ type Options struct {
 	// MaxAnswer is the most bytes of one answer that are read, default 1 GiB.
 	MaxAnswer int64
 	Retry     Retry
+	// Log, where not nil, gets a line a call at LogLevel: method, path, status
+	// and time, never a header or a body.
+	Log      *slog.Logger
+	LogLevel slog.Level
 }
 
 // Retry bounds how a call is repeated after 429, 5xx or a cut answer.
@@ -74,7 +79,7 @@ func New(o Options) (*Client, error) {
 	base.Path, base.RawPath = withoutAPI(base.Path), withoutAPI(base.EscapedPath())
 	c.base = base
 	c.http = &http.Client{
-		Transport: c.transport(),
+		Transport: c.logged(c.transport()),
 		// A redirect is never followed: it would carry the password elsewhere,
 		// and a management API does not redirect its calls.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -119,14 +119,25 @@ func (k *work) carryOut(ctx context.Context, s *workspace.Session, p *workspace.
 	defer k.run.graceful.Store(false)
 	k.view.Begin(p.Plan)
 	stopTicks := ui.Ticking(k.view)
-	applied, diags := s.Apply(ctx, p, workspace.ApplyHooks{Events: k.view.Event, Stop: k.run.stop})
+	applied, diags := s.Apply(ctx, p, workspace.ApplyHooks{Events: k.event, Stop: k.run.stop})
 	stopTicks()
 	err := k.report(diags)
+	if applied.Done+applied.Failed+applied.Skipped == 0 && diags.HasErrors() {
+		return errors.Join(err, k.view.Err()) // not even begun: there is nothing to sum up
+	}
 	k.view.Summary(ui.Ending{Destroy: k.o.destroy, Failed: diags.HasErrors(), Interrupted: k.run.interrupted.Load()})
 	if err == nil && !k.o.destroy {
 		k.view.Outputs(applied.Outputs)
 	}
 	return errors.Join(err, k.view.Err())
+}
+
+// event shows and logs one thing that happened to a step.
+func (k *work) event(e plan.Event) {
+	if k.log != nil && e.Step != nil {
+		k.log.Debug("step "+string(e.Kind), "id", string(e.Step.ID), "took", e.Elapsed)
+	}
+	k.view.Event(e)
 }
 
 // approve asks for a yes. Without a terminal nothing is asked.

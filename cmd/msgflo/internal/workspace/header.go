@@ -25,6 +25,7 @@ func (s *Session) header(p *Planned, o PlanOptions) hcl.Diagnostics {
 	pl.FormatVersion = plan.FormatVersion
 	pl.MsgfloVersion = s.w.o.Version
 	pl.Lineage, pl.Serial = s.snap.Lineage, s.snap.Serial
+	pl.Carries = s.carried
 	pl.Mode = modeNames[o.Mode]
 	pl.Targeted = len(o.Only)+len(o.Exclude) > 0
 	pl.Dir = s.w.o.Dir

@@ -52,6 +52,7 @@ func (s *Session) Plan(ctx context.Context, o PlanOptions) (*Planned, hcl.Diagno
 		res.Objects = nil
 	}
 	types := s.types()
+	s.w.debug("configuration evaluated", "objects", len(res.Objects))
 	live, ds := s.read(ctx, refresh.Request{
 		Want: res.Objects, Prior: s.snap, Moves: res.Moves, Open: s.pool.Open, Types: types, Decl: s.pool.decls(),
 		AcceptEmpty: s.w.o.AcceptEmpty || s.emptying || o.Mode != planner.Normal, NoteOnly: o.Mode == planner.RefreshOnly,
@@ -60,6 +61,7 @@ func (s *Session) Plan(ctx context.Context, o PlanOptions) (*Planned, hcl.Diagno
 	if diags.HasErrors() {
 		return nil, diags
 	}
+	s.w.debug("brokers read", "objects", len(live))
 	diags = append(diags, lint(res, liveObjects(res, live))...)
 	p := &Planned{Desired: res, Live: live, Types: types, secrets: values(res.Objects), data: data}
 	ds = s.compare(ctx, p, o)

@@ -108,7 +108,7 @@ func (s *Session) Saved(ctx context.Context, p *plan.Plan) (*Planned, hcl.Diagno
 	if err := plan.Stale(p, s.snap.Lineage, s.snap.Serial); err != nil {
 		return nil, diag.At(err, hcl.Range{})
 	}
-	if s.Interrupted() {
+	if s.carried != p.Carries { // made after the run was cut short, a plan knows what that run did
 		return nil, hcl.Diagnostics{diag.Error(hcl.Range{}, "Saved plan is stale",
 			"Since the plan was made a run was cut short, and what it left is not part of the plan. Run plan again, or apply without a plan file to carry the interrupted run on.")}
 	}

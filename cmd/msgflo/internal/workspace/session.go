@@ -35,6 +35,8 @@ type Session struct {
 	// emptying: the interrupted run was deleting, so that what is recorded may
 	// well be gone.
 	emptying bool
+	// carried is the interrupted run that this one carries on, "" for none.
+	carried string
 	intent   map[addr.Instance]bool
 	pool     *pool
 }
@@ -78,6 +80,8 @@ func (w *Workspace) begin(ctx context.Context, operation string, passable func(e
 		return nil, append(append(diags, diag.At(err, hcl.Range{})...), s.Close()...)
 	}
 	s.pool = newPool(w, s.snap.Lineage)
+	w.debug("state read", "where", store.Describe(), "operation", operation, "lineage", s.snap.Lineage, "serial", s.snap.Serial,
+		"objects", len(s.snap.Objects), "carries_on", s.carried)
 	return s, diags
 }
 
@@ -123,6 +127,7 @@ func (s *Session) load(ctx context.Context) error {
 		snap.Lineage = in.Lineage
 	}
 	s.snap, s.intent = apply.Recover(snap, p, outcomes)
+	s.carried = in.ID
 	for i := range p.Steps {
 		s.emptying = s.emptying || p.Steps[i].Action == plan.Delete
 	}

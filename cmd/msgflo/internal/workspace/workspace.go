@@ -52,6 +52,7 @@ func Open(o Options) (*Workspace, hcl.Diagnostics) {
 	if m == nil {
 		return w, diags
 	}
+	w.debug("configuration loaded", "dir", o.Dir, "files", len(m.AllFiles()))
 	broken := diags.HasErrors()
 	diags = append(diags, w.loadVars()...)
 	if broken {
@@ -64,6 +65,13 @@ func (w *Workspace) loadVars() hcl.Diagnostics {
 	vars, files, diags := config.LoadVars(w.o.Dir, w.o.VarArgs, w.o.Environ, w.module.Variables)
 	w.vars, w.extra = vars, files
 	return diags
+}
+
+// debug logs what the workspace does, where anybody listens.
+func (w *Workspace) debug(msg string, args ...any) {
+	if w.o.Log != nil {
+		w.o.Log.Debug(msg, args...)
+	}
 }
 
 // Dir is the configuration's directory as given.
