@@ -56,12 +56,16 @@ func (a *app) applyDir(ctx context.Context, c *cli.Command, operation string) er
 	if a.o.json && !a.o.autoApprove {
 		return usagef("%s -json asks no questions: add -auto-approve, or carry out a saved plan", operation)
 	}
+	o, err := a.o.planOptions()
+	if err != nil {
+		return err
+	}
 	k, err := a.open(c)
 	if err != nil {
 		return err
 	}
 	return k.session(ctx, operation, func(s *workspace.Session) error {
-		p, err := k.plan(ctx, s)
+		p, err := k.plan(ctx, s, o)
 		if err != nil {
 			return err
 		}

@@ -29,12 +29,16 @@ func (a *app) planCommand() *cli.Command {
 			if err := checkOut(a.o.out); err != nil {
 				return err
 			}
+			o, err := a.o.planOptions()
+			if err != nil {
+				return err
+			}
 			k, err := a.open(c)
 			if err != nil {
 				return err
 			}
 			return k.session(ctx, "plan", func(s *workspace.Session) error {
-				p, err := k.plan(ctx, s)
+				p, err := k.plan(ctx, s, o)
 				if err != nil {
 					return err
 				}
@@ -85,11 +89,7 @@ func (o *options) planOptions() (workspace.PlanOptions, error) {
 }
 
 // plan makes a plan and shows it, also where it cannot be carried out.
-func (k *work) plan(ctx context.Context, s *workspace.Session) (*workspace.Planned, error) {
-	o, err := k.o.planOptions()
-	if err != nil {
-		return nil, err
-	}
+func (k *work) plan(ctx context.Context, s *workspace.Session, o workspace.PlanOptions) (*workspace.Planned, error) {
 	if s.Interrupted() {
 		k.view.Diagnostics(hcl.Diagnostics{diag.Warning(hcl.Range{}, "An earlier run was cut short",
 			"What it had done is part of this plan, which carries on from there.")}, nil)
