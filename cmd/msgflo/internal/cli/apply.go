@@ -147,7 +147,7 @@ func (k *work) event(e plan.Event) {
 // approve asks for a yes. Without a terminal nothing is asked.
 func (a *app) approve(ctx context.Context) error {
 	if !a.o.input || !term.IsTerminal(int(a.env.Stdin.Fd())) {
-		return usagef("this needs a yes, and there is no terminal to ask on; give -auto-approve, or save the plan with `msgflo plan -out FILE` and carry it out with `msgflo apply FILE`")
+		return needsYes("Nothing was changed: this needs a yes, and there is no terminal to ask on; give -auto-approve, or save the plan with `msgflo plan -out FILE` and carry it out with `msgflo apply FILE`")
 	}
 	_, _ = fmt.Fprint(a.env.Stderr, "\nDo you want to carry this out?\n  Only 'yes' is taken for a yes.\n\n  Answer: ")
 	answer, err := readLine(ctx, a.env.Stdin)

@@ -136,16 +136,28 @@ func (s *Session) afterNormal(ctx context.Context, p *Planned, next *state.Snaps
 			wanted = r.Outputs
 		}
 	}
-	if !whole || !judgedAfter(s.w.module) {
+	if !whole {
 		return wanted, diags
 	}
+	return wanted, append(diags, s.judge(ctx, p, read)...)
+}
+
+// judge evaluates postconditions and checks on what is recorded, which is what
+// is live.
+func (s *Session) judge(ctx context.Context, p *Planned, read *reader) hcl.Diagnostics {
+	if !judgedAfter(s.w.module) {
+		return nil
+	}
+	env := s.w.env()
+	env.Data, env.Computed = maps.Clone(p.data), read.value
+	var diags hcl.Diagnostics
 	live := read.all(func(a addr.Instance) bool { _, ok := p.secrets[a]; return ok })
 	if qs := desired.CheckQueries(s.w.module, env, live); len(qs) > 0 {
 		answers, ds := s.readChecks(ctx, qs)
 		diags = append(diags, ds...)
 		maps.Copy(env.Data, answers)
 	}
-	return wanted, append(diags, desired.CheckAfter(s.w.module, env, live)...)
+	return append(diags, desired.CheckAfter(s.w.module, env, live)...)
 }
 
 // judgedAfter reports whether a module or one that it calls has postconditions

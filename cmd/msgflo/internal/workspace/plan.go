@@ -65,7 +65,12 @@ func (s *Session) Plan(ctx context.Context, o PlanOptions) (*Planned, hcl.Diagno
 	diags = append(diags, lint(res, liveObjects(res, live))...)
 	p := &Planned{Desired: res, Live: live, Types: types, secrets: values(res.Objects), data: data}
 	ds = s.compare(ctx, p, o)
-	return p, append(diags, ds...)
+	diags = append(diags, ds...)
+	if p.Plan != nil && len(p.Plan.Steps) == 0 && o.Mode == planner.Normal && !p.Plan.Targeted {
+		// All is as declared already, so what holds after apply must hold now.
+		diags = append(diags, s.judge(ctx, p, newReader(s.snap, s.w.Types()))...)
+	}
+	return p, diags
 }
 
 // build evaluates the module, answering its data sources until none is open.

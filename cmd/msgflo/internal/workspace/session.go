@@ -37,8 +37,8 @@ type Session struct {
 	emptying bool
 	// carried is the interrupted run that this one carries on, "" for none.
 	carried string
-	intent   map[addr.Instance]bool
-	pool     *pool
+	intent  map[addr.Instance]bool
+	pool    *pool
 }
 
 // Begin locks the state and reads it. Operation is the command's name, for who
