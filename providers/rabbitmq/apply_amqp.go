@@ -78,7 +78,7 @@ func (p *provider) defaultQueueType(ctx context.Context, vhost string) (string, 
 	if err != nil {
 		return "", err
 	}
-	v, err := c.Vhost(ctx, vhost)
+	v, err := vhostNamed(ctx, c, vhost)
 	switch {
 	case mgmt.IsNotFound(err), mgmt.IsKind(err, mgmt.Forbidden):
 		return "", nil

@@ -64,7 +64,7 @@ func gone(what string, err error) error {
 
 func refuseLoss(queue cty.Value, d providers.Depth) error {
 	if d.Unknown {
-		return &providers.RefusedError{Detail: fmt.Sprintf("%s was not deleted: how many messages it holds cannot be found out without the management API and a login that may open the vhost", describe(typeQueue, queue))}
+		return &providers.RefusedError{Detail: fmt.Sprintf("%s was not deleted: how many messages it holds cannot be found out without the management API and a login that may enter its vhost and, for a stream, read it", describe(typeQueue, queue))}
 	}
 	if d.Messages() > 0 {
 		return &providers.RefusedError{Detail: fmt.Sprintf("%s was not deleted: it holds %s, which would be lost", describe(typeQueue, queue), countMessages(d))}

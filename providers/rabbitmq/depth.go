@@ -198,7 +198,7 @@ func (p *provider) queueDepth(ctx context.Context, sv survey, vhost, name string
 	err = p.countReady(ctx, vhost, name, typ, &d)
 	var refused *vhostError
 	switch {
-	case errors.As(err, &refused) && typ != "":
+	case typ != "" && (errors.As(err, &refused) || hasCode(err, amqp.AccessRefused)):
 		d.Unknown = true // it is there, and this login may not look into it
 		return d, nil
 	case hasCode(err, amqp.NotFound), errors.As(err, &refused):

@@ -46,9 +46,9 @@ func (p *provider) readOne(ctx context.Context, c *mgmt.Client, typ string, v ct
 		}
 		return none, "", nil
 	case typePolicy:
-		return readPlain(func() (*mgmt.Policy, error) { return c.Policy(ctx, vhost, name) }, policyValue)
+		return readPlain(func() (*mgmt.Policy, error) { return policyNamed(ctx, c, vhost, name) }, policyValue)
 	case typeOpPolicy:
-		return readPlain(func() (*mgmt.Policy, error) { return c.OperatorPolicy(ctx, vhost, name) }, policyValue)
+		return readOperatorPolicy(ctx, c, vhost, name)
 	case typeParameter:
 		return readPlain(func() (*mgmt.Parameter, error) { return c.Parameter(ctx, stringAttr(v, "component"), vhost, name) }, parameterValue)
 	case typeShovel:
@@ -58,7 +58,7 @@ func (p *provider) readOne(ctx context.Context, c *mgmt.Client, typ string, v ct
 	case typeGlobalParam:
 		return readPlain(func() (*mgmt.Parameter, error) { return c.GlobalParameter(ctx, name) }, globalParameterValue)
 	case typeVhost:
-		return readPlain(func() (*mgmt.Vhost, error) { return c.Vhost(ctx, name) }, vhostValue)
+		return readPlain(func() (*mgmt.Vhost, error) { return vhostNamed(ctx, c, name) }, vhostValue)
 	case dataPrefix + typeVhost:
 		live, err := p.vhostData(ctx, c, name)
 		return live, "", err
@@ -79,7 +79,7 @@ func (p *provider) readOne(ctx context.Context, c *mgmt.Client, typ string, v ct
 
 func readAs[T any](read func() (*T, error), convert func(*T) (cty.Value, string)) (cty.Value, string, error) {
 	x, err := read()
-	if err != nil {
+	if err != nil || x == nil {
 		return cty.NullVal(cty.DynamicPseudoType), "", err
 	}
 	v, owner := convert(x)
@@ -172,7 +172,7 @@ func countOrNull(n int64) cty.Value {
 }
 
 func (p *provider) vhostData(ctx context.Context, c *mgmt.Client, name string) (cty.Value, error) {
-	v, err := c.Vhost(ctx, name)
+	v, err := vhostNamed(ctx, c, name)
 	if err != nil {
 		return cty.NullVal(p.nullType(dataPrefix + typeVhost)), err
 	}

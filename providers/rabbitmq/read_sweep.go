@@ -223,19 +223,31 @@ func operatorPolicyValue(p *mgmt.Parameter) cty.Value {
 
 // sweepGlobals answers all queries of one type that is not in vhosts'
 // definitions from the list of its objects.
+//
+// The list of vhosts and that of their limits have only what is open to the
+// user, without a word about the rest. The broker says by name whether one that is
+// not in it is absent or hidden; once, for the user's tags decide that.
 func (r *reader) sweepGlobals(ctx context.Context, typ string, wanted []int) error {
 	find, err := r.globals(ctx, typ)
+	asked := typ != typeVhost && typ != typeVhostLimit
 	for _, i := range wanted {
-		if err != nil {
-			if err := r.answer(i, cty.NilVal, "", err); err != nil {
-				return err
+		v, ok := cty.NilVal, false
+		if err == nil {
+			v, ok = find(r.queries[i].Value)
+		}
+		if err == nil && !ok && !asked {
+			asked = true
+			if v, _, err = r.p.readOne(ctx, r.client, typ, r.queries[i].Value); absent(err) {
+				err = nil
 			}
+			ok = err == nil && set(v)
+		}
+		if err == nil && !ok {
+			_ = r.none(i)
 			continue
 		}
-		if v, ok := find(r.queries[i].Value); ok {
-			_ = r.answer(i, v, "", nil)
-		} else {
-			_ = r.none(i)
+		if err := r.answer(i, v, "", err); err != nil {
+			return err
 		}
 	}
 	return nil

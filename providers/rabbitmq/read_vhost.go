@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/rabbitmq/mgmt"
 )
 
 // noteVhosts says of absent objects that their vhost is absent, too, unless
@@ -17,11 +18,14 @@ func (r *reader) noteVhosts(ctx context.Context) error {
 	g.SetLimit(parallelReads)
 	for vhost, absentIn := range suspects {
 		g.Go(func() error {
-			_, err := r.client.Vhost(ctx, vhost)
+			_, err := vhostNamed(ctx, r.client, vhost)
 			if err != nil && endsConnection(err) {
 				return err
 			}
-			if absent(err) { // a user who may not look is told when it matters
+			// To a closed vhost the broker answers "forbidden", not "not found":
+			// one that gave only the latter and is not in the list of what this user
+			// may see is not there.
+			if absent(err) || mgmt.IsKind(err, mgmt.Forbidden) {
 				for _, i := range absentIn {
 					r.results[i].Needs = providers.Need{Type: typeVhost, Name: vhost}
 				}
