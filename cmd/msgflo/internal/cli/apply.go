@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 
@@ -44,7 +45,8 @@ func (a *app) applyCommand() *cli.Command {
 func (a *app) destroyCommand() *cli.Command {
 	return &cli.Command{
 		Name: "destroy", Usage: "remove all that is managed here: apply -destroy", ArgsUsage: "[DIR]",
-		Flags: append(append(a.o.flagsBasic(), a.o.flagsPlan()...), a.flagApprove()),
+		Flags:       append(append(a.o.flagsBasic(), a.o.flagsPlan()...), a.flagApprove()),
+		Description: "What was only adopted stays on the broker; what would lose messages wants consent. Examples:\n  msgflo destroy examples/topology\n  msgflo destroy -auto-approve -target 'module.eu'\n  msgflo destroy -allow-message-loss queue.jobs",
 		Action: func(ctx context.Context, c *cli.Command) error {
 			a.stream, a.o.destroy = true, true
 			return a.applyDir(ctx, c, "destroy")
@@ -147,11 +149,11 @@ func (k *work) event(e plan.Event) {
 // approve asks for a yes. Without a terminal nothing is asked.
 func (a *app) approve(ctx context.Context) error {
 	if !a.o.input || !term.IsTerminal(int(a.env.Stdin.Fd())) {
-		return needsYes("Nothing was changed: this needs a yes, and there is no terminal to ask on; give -auto-approve, or save the plan with `msgflo plan -out FILE` and carry it out with `msgflo apply FILE`")
+		return approvalError("Nothing was changed: this needs a yes, and there is no terminal to ask on; give -auto-approve, or save the plan with `msgflo plan -out FILE` and carry it out with `msgflo apply FILE`")
 	}
 	_, _ = fmt.Fprint(a.env.Stderr, "\nDo you want to carry this out?\n  Only 'yes' is taken for a yes.\n\n  Answer: ")
 	answer, err := readLine(ctx, a.env.Stdin)
-	if err != nil {
+	if err != nil && !errors.Is(err, io.EOF) { // Ctrl-D is an answer too
 		return err
 	}
 	if answer != "yes" {

@@ -5,6 +5,7 @@ package cli
 import (
 	"context"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -27,8 +28,8 @@ type Env struct {
 }
 
 func (e *Env) lookup(name string) string {
-	for i := len(e.Environ) - 1; i >= 0; i-- {
-		if v, ok := strings.CutPrefix(e.Environ[i], name+"="); ok {
+	for _, set := range slices.Backward(e.Environ) {
+		if v, ok := strings.CutPrefix(set, name+"="); ok {
 			return v
 		}
 	}

@@ -173,10 +173,10 @@ type usageError struct{ text string }
 func (e usageError) Error() string   { return e.text }
 func (e usageError) Summary() string { return "Wrong command line" }
 
-// needsYes is the error of a question that nobody is there to answer.
-type needsYes string
+// approvalError is the error of a question that nobody is there to answer.
+type approvalError string
 
-func (e needsYes) Error() string   { return string(e) }
-func (e needsYes) Summary() string { return "Approval needed" }
+func (e approvalError) Error() string   { return string(e) }
+func (e approvalError) Summary() string { return "Approval needed" }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Sprintf(format, args...)} }

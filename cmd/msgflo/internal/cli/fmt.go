@@ -60,7 +60,7 @@ func (a *app) format(args []string, f fmtOptions) error {
 	case failed:
 		return errShown
 	case changed && f.check:
-		return exitWith(exitUnformatted)
+		return exitError(exitUnformatted)
 	}
 	return nil
 }
@@ -76,7 +76,7 @@ func (a *app) formatStdin(f fmtOptions) error {
 		return errShown
 	}
 	if f.check && !bytes.Equal(src, out) {
-		return exitWith(exitUnformatted)
+		return exitError(exitUnformatted)
 	}
 	_, err = a.env.Stdout.Write(out)
 	return err

@@ -46,7 +46,7 @@ func (a *app) planCommand() *cli.Command {
 					return err
 				}
 				if a.o.detailed && !p.Plan.Empty() {
-					return exitWith(exitChanges)
+					return exitError(exitChanges)
 				}
 				return nil
 			})
@@ -95,7 +95,7 @@ func (k *work) plan(ctx context.Context, s *workspace.Session, o workspace.PlanO
 			"What it had done is part of this plan, which carries on from there.")}, nil)
 	}
 	p, diags := s.Plan(ctx, o)
-	if p != nil && p.Plan != nil && !(diags.HasErrors() && p.Plan.Empty()) { // "no changes" is no answer to a mistake
+	if p != nil && p.Plan != nil && (!diags.HasErrors() || !p.Plan.Empty()) { // "no changes" is no answer to a mistake
 		k.view.Plan(p.Plan)
 		diags = append(diags, needConsent(p.Plan)...)
 	}

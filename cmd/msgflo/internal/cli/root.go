@@ -31,10 +31,10 @@ const (
 // errShown says that the error's diagnostics were shown already.
 var errShown = errors.New("shown")
 
-// exitWith is an "error" that only carries an exit code.
-type exitWith int
+// exitError is no mistake: it only carries an exit code.
+type exitError int
 
-func (e exitWith) Error() string { return fmt.Sprintf("exit %d", int(e)) }
+func (e exitError) Error() string { return fmt.Sprintf("exit %d", int(e)) }
 
 // Main runs the program and returns its exit code. It never panics on what a
 // user gives it.
@@ -51,7 +51,7 @@ func Main(ctx context.Context, env Env) int {
 		err = errors.Join(err, a.view.Err())
 	}
 	code := exitOK
-	var with exitWith
+	var with exitError
 	switch {
 	case err == nil:
 	case errors.As(err, &with):

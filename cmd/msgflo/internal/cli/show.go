@@ -24,7 +24,8 @@ func printJSON(w io.Writer, doc any) error {
 func (a *app) showCommand() *cli.Command {
 	var markdown bool
 	return &cli.Command{
-		Name: "show", Usage: "show the state, or a saved plan", ArgsUsage: "[PLANFILE]",
+		Name: "show", Usage: "show the state, or a saved plan", ArgsUsage: "[DIR | PLANFILE]",
+		Description: "Examples:\n  msgflo show examples/topology\n  msgflo show -markdown prod.plan\n  msgflo show -json prod.plan",
 		Flags: append(append(a.o.flagsBasic(), a.o.flagsVars()...), a.o.flagJSON(),
 			&cli.BoolFlag{Name: "markdown", Usage: "a plan for a pull request", Destination: &markdown},
 			&cli.BoolFlag{Name: "concise", Usage: "print a line an object, only what changes", Destination: &a.o.concise}),
@@ -79,6 +80,7 @@ func (a *app) outputCommand() *cli.Command {
 	var raw bool
 	return &cli.Command{
 		Name: "output", Usage: "print output values", ArgsUsage: "[NAME]",
+		Description: "Examples:\n  msgflo output\n  msgflo output -raw queue_name\n  msgflo output -json -chdir examples/topology",
 		Flags: append(append(a.o.flagsBasic(), a.o.flagsVars()...), a.o.flagJSON(),
 			&cli.BoolFlag{Name: "raw", Usage: "one string, number or bool as it is, for scripts", Destination: &raw}),
 		Action: func(ctx context.Context, c *cli.Command) error {
@@ -102,6 +104,7 @@ func (a *app) graphCommand() *cli.Command {
 	var format, file string
 	return &cli.Command{
 		Name: "graph", Usage: "draw the flow and how objects relate", ArgsUsage: "[DIR]",
+		Description: "Examples:\n  msgflo graph examples/topology | dot -Tsvg > flow.svg\n  msgflo graph -format mermaid\n  msgflo graph -plan prod.plan",
 		Flags: append(append(a.o.flagsBasic(), a.o.flagsVars()...),
 			&cli.StringFlag{Name: "format", Usage: "`FORMAT`: dot or mermaid", Value: "dot", Destination: &format},
 			&cli.StringFlag{Name: "plan", Usage: "colour by the saved plan in `FILE`", Destination: &file}),
