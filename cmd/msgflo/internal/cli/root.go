@@ -31,10 +31,10 @@ const (
 // errShown says that the error's diagnostics were shown already.
 var errShown = errors.New("shown")
 
-// exitError is no mistake: it only carries an exit code.
-type exitError int
+// codeError is no mistake: it only carries an exit code.
+type codeError int
 
-func (e exitError) Error() string { return fmt.Sprintf("exit %d", int(e)) }
+func (e codeError) Error() string { return fmt.Sprintf("exit %d", int(e)) }
 
 // Main runs the program and returns its exit code. It never panics on what a
 // user gives it.
@@ -47,14 +47,14 @@ func Main(ctx context.Context, env Env) int {
 	if err == nil {
 		err = root.Run(ctx, normal(env.Args))
 	}
-	if a.view != nil {
-		err = errors.Join(err, a.view.Err())
-	}
 	code := exitOK
-	var with exitError
+	var with codeError
+	if a.view != nil && (err == nil || errors.As(err, &with)) {
+		err = errors.Join(a.view.Err(), err)
+	}
 	switch {
 	case err == nil:
-	case errors.As(err, &with):
+	case errors.As(err, &with) && (a.view == nil || a.view.Err() == nil):
 		code = int(with)
 	case errors.Is(err, errShown), errors.Is(err, syscall.EPIPE):
 		// Whoever reads a pipe may close it (`| head`): nothing to complain of.
