@@ -60,7 +60,7 @@ func (a *app) format(args []string, f fmtOptions) error {
 	case failed:
 		return errShown
 	case changed && f.check:
-		return exitError(exitUnformatted)
+		return codeError(exitUnformatted)
 	}
 	return nil
 }
@@ -76,7 +76,7 @@ func (a *app) formatStdin(f fmtOptions) error {
 		return errShown
 	}
 	if f.check && !bytes.Equal(src, out) {
-		return exitError(exitUnformatted)
+		return codeError(exitUnformatted)
 	}
 	_, err = a.env.Stdout.Write(out)
 	return err

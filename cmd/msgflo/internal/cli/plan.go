@@ -46,7 +46,7 @@ func (a *app) planCommand() *cli.Command {
 					return err
 				}
 				if a.o.detailed && !p.Plan.Empty() {
-					return exitError(exitChanges)
+					return codeError(exitChanges)
 				}
 				return nil
 			})
