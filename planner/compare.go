@@ -1,6 +1,7 @@
 package planner
 
 import (
+	"maps"
 	"sort"
 	"strconv"
 	"strings"
@@ -47,7 +48,7 @@ func compareRecorded(attrs []providers.Attr, left, right cty.Value) []difference
 func (c *comparison) attrs(attrs []providers.Attr, l, r cty.Value, prefix string, forceNew, identity bool) {
 	for i := range attrs {
 		a := &attrs[i]
-		if a.Elastic || a.ReadOnly && !(c.facts && a.Computed) || a.WriteOnly && c.facts {
+		if a.Elastic || a.ReadOnly && (!c.facts || !a.Computed) || a.WriteOnly && c.facts {
 			continue
 		}
 		x, y := l.GetAttr(a.Name), r.GetAttr(a.Name)
@@ -229,9 +230,7 @@ func restore(v, from cty.Value, p cty.Path) cty.Value {
 		return from // a list is ignored as a whole
 	}
 	out := make(map[string]cty.Value, len(m)+1)
-	for k, e := range m {
-		out[k] = e
-	}
+	maps.Copy(out, m)
 	old, had := f[key]
 	switch {
 	case !had && v.Type().IsObjectType() && len(p) > 1:

@@ -122,7 +122,7 @@ func (p *planning) step(i *item) plan.Step {
 		s.Holes = p.computedHoles(i)
 		for _, h := range s.Holes {
 			if at, err := recorded.ParsePath(h.Path); err == nil {
-				secret = append(secret[:len(secret):len(secret)], at)
+				secret = append(secret, at)
 			}
 		}
 	}
@@ -182,8 +182,8 @@ func (i *item) secretHoles() []plan.Hole {
 	paths := i.sch.sensitive
 	texts := i.sch.secrets
 	if len(i.want.Sensitive) > 0 {
-		paths = append(paths[:len(paths):len(paths)], i.want.Sensitive...)
-		texts = append(texts[:len(texts):len(texts)], formatted(i.sch.Schema, i.want.Sensitive)...)
+		paths = append(slices.Clip(paths), i.want.Sensitive...)
+		texts = append(slices.Clip(texts), formatted(i.sch.Schema, i.want.Sensitive)...)
 	}
 	for n, at := range paths {
 		v := recorded.At(i.want.Value, at)
@@ -197,14 +197,14 @@ func (i *item) secretHoles() []plan.Hole {
 
 // secretPaths are all paths that no document may show.
 func (i *item) secretPaths() []cty.Path {
-	out := i.sch.sensitive
+	out := slices.Clip(i.sch.sensitive) // shared: what is added goes to a copy
 	if i.want != nil && len(i.want.Sensitive) > 0 {
-		out = append(out[:len(out):len(out)], i.want.Sensitive...)
+		out = append(out, i.want.Sensitive...)
 	}
 	if i.prior != nil {
 		for _, text := range i.prior.Sensitive {
 			if at, err := recorded.ParsePath(text); err == nil {
-				out = append(out[:len(out):len(out)], at)
+				out = append(out, at)
 			}
 		}
 	}

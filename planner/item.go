@@ -60,8 +60,6 @@ type item struct {
 	whyGoes           string
 }
 
-func (i *item) wanted() bool { return i.want != nil }
-
 // ours reports whether the existing object may be deleted by us.
 func (i *item) ours() bool {
 	switch {

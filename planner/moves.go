@@ -2,6 +2,7 @@ package planner
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -49,7 +50,7 @@ func (p *planning) moved() map[addr.Instance]addr.Instance {
 }
 
 func follow(moves []desired.Move, at addr.Instance) addr.Instance {
-	for range len(moves) {
+	for range moves {
 		next := at
 		for _, m := range moves {
 			if to, ok := moveOne(m, at); ok && to != at {
@@ -97,12 +98,12 @@ func (p *planning) acyclicMoves() bool {
 	if circle == nil {
 		return true
 	}
-	text := ""
+	var text strings.Builder
 	for _, i := range circle {
-		text += p.in.Moves[i].From.String() + " to "
+		text.WriteString(p.in.Moves[i].From.String() + " to ")
 	}
 	p.report(diag.Error(hcl.Range{}, "Moved blocks run in a circle",
-		fmt.Sprintf("They lead from %s%s, so no object would ever arrive. Remove one of them.", text, p.in.Moves[circle[0]].From)))
+		fmt.Sprintf("They lead from %s%s, so no object would ever arrive. Remove one of them.", text.String(), p.in.Moves[circle[0]].From)))
 	return false
 }
 

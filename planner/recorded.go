@@ -1,10 +1,10 @@
 package planner
 
 import (
-	"bytes"
 	"encoding/json"
 	"math/big"
 	"strconv"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/zclconf/go-cty/cty"
@@ -151,7 +151,7 @@ func (r *scan) isText(want string) bool {
 func (r *scan) isNumber(f *big.Float) bool {
 	r.space()
 	start := r.i
-	for r.i < len(r.b) && bytes.IndexByte([]byte("+-.eE0123456789"), r.b[r.i]) >= 0 {
+	for r.i < len(r.b) && strings.IndexByte("+-.eE0123456789", r.b[r.i]) >= 0 {
 		r.i++
 	}
 	var buf [32]byte
@@ -161,7 +161,7 @@ func (r *scan) isNumber(f *big.Float) bool {
 // appendNumber writes a number as go-cty's JSON has it.
 func appendNumber(b []byte, f *big.Float) []byte {
 	// The general way costs microseconds, and nearly all numbers are small.
-	if n, exact := f.Int64(); exact == big.Exact && !(n == 0 && f.Signbit()) {
+	if n, exact := f.Int64(); exact == big.Exact && (n != 0 || !f.Signbit()) {
 		return strconv.AppendInt(b, n, 10)
 	}
 	return f.Append(b, 'f', -1)
@@ -217,7 +217,7 @@ func (r *scan) skip() bool {
 		return r.skipNested()
 	}
 	start := r.i
-	for r.i < len(r.b) && bytes.IndexByte([]byte(",}] \n\t\r"), r.b[r.i]) < 0 {
+	for r.i < len(r.b) && strings.IndexByte(",}] \n\t\r", r.b[r.i]) < 0 {
 		r.i++
 	}
 	return r.i > start

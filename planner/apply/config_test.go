@@ -2,6 +2,7 @@ package apply_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
@@ -61,9 +62,7 @@ func (c config) objects(prior *state.Snapshot, t *providers.Type) []desired.Obje
 		o := desired.Object{Addr: b.addr, Provider: main_, Type: b.addr.Type, Lifecycle: desired.Lifecycle{Adopt: b.adopt},
 			Decl: hcl.Range{Filename: "main.flo.hcl", Start: hcl.Pos{Line: i + 1, Column: 1}, End: hcl.Pos{Line: i + 1, Column: 2}}}
 		attrs := map[string]cty.Value{}
-		for k, v := range b.attrs {
-			attrs[k] = v
-		}
+		maps.Copy(attrs, b.attrs)
 		refer := func(into *[]addr.Instance, key string) {
 			if a, ok := called[key]; ok && a != b.addr {
 				*into = append(*into, a)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 
@@ -246,7 +247,7 @@ func (e *engine) carryOut(c compared, snap *state.Snapshot) ran {
 	}
 	events.finish(r.result, int(steps.Load()))
 	for _, d := range r.diags {
-		if bytes.Contains([]byte(d.Summary+d.Detail), []byte(password)) {
+		if strings.Contains(d.Summary+d.Detail, password) {
 			e.t.Fatalf("a diagnostic holds a secret: %s", d.Detail)
 		}
 	}
@@ -291,7 +292,7 @@ func newEvents(t tester, p *plan.Plan) *events {
 
 func (v *events) hear(e plan.Event) {
 	was := v.state[e.Step.ID]
-	ok := false
+	var ok bool
 	switch e.Kind {
 	case plan.Started:
 		ok = was == ""

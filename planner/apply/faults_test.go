@@ -131,6 +131,7 @@ func (tr trial) run(t tester) bool {
 // Whatever goes wrong at whatever call, one more run reaches what is wanted,
 // or takes everything down: nothing is forgotten, nothing foreign touched.
 func TestEveryFaultAtEveryCall(t *testing.T) {
+	t.Parallel()
 	for name, pair := range small() {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -1,6 +1,8 @@
 package desired
 
 import (
+	"slices"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 
@@ -76,7 +78,7 @@ func (e *evaluator) compileBody(m *module, attrs []attrInfo, written map[string]
 				n.iterator = blk.Name
 			}
 			n.forEach = e.compile(m, d.ForEach, iterators)
-			inner = append(iterators[:len(iterators):len(iterators)], n.iterator)
+			inner = append(slices.Clip(iterators), n.iterator)
 		}
 		n.body = e.compileBody(m, f.attrInfo.nested, blk.Attrs, blk.Blocks, blk.Decl, inner)
 		f.nested = append(f.nested, n)

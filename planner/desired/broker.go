@@ -151,15 +151,15 @@ func brokerName(src hcl.Expression) string {
 // brokerOf is the broker that an instance is on. Nil: there is none; that is
 // reported.
 func (e *evaluator) brokerOf(b *block, s *scope) *broker {
-	name, at := "", b.cfg.Decl
-	switch {
-	case b.cfg.Broker == nil:
+	if b.cfg.Broker == nil {
 		return e.onlyBroker(b)
-	case b.broker == nil:
-		name, at = brokerName(b.cfg.Broker), b.cfg.Broker.Range()
-	default:
+	}
+	var name string
+	at := b.cfg.Broker.Range()
+	if b.broker == nil {
+		name = brokerName(b.cfg.Broker)
+	} else {
 		v := e.eval(b.broker, s)
-		at = b.cfg.Broker.Range()
 		if traitsOf(v).broken {
 			return nil
 		}

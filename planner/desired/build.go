@@ -98,7 +98,7 @@ func (e *evaluator) run() *Result {
 	for _, name := range sortedKeys(e.brokers) {
 		e.evalBroker(e.brokers[name])
 	}
-	for n := 0; n < len(e.modules); n++ { // grows as calls are expanded
+	for n := 0; n < len(e.modules); n++ { //nolint:intrange // the list grows as calls are expanded
 		e.visit(e.modules[n])
 	}
 	e.imports()

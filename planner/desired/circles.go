@@ -6,15 +6,16 @@ import "github.com/msgflo/msgflo/planner/dag"
 // would close one.
 func (e *evaluator) acyclic(all []*instance, rel []related) bool {
 	g := graph{e: e, groups: map[dep]int{}, base: make([][]int, len(all))}
-	soft := make([][]int, len(all))
 	for n := range all {
 		for _, t := range rel[n].within {
 			g.base[n] = append(g.base[n], t.id)
 		}
 		for _, d := range rel[n].hard {
-			g.base[n] = append(g.base[n], g.node(d)...)
+			nodes := g.node(d) // first: it may grow g.base
+			g.base[n] = append(g.base[n], nodes...)
 		}
 	}
+	soft := make([][]int, len(g.base)) // of the groups too, which have none
 	for n := range all {
 		for _, t := range rel[n].soft {
 			soft[n] = append(soft[n], t.id)
@@ -27,9 +28,6 @@ func (e *evaluator) acyclic(all []*instance, rel []related) bool {
 	if c := dag.Circle(nodes, func(n int) []int { return g.base[n] }); c != nil {
 		e.reportCircle(all, c)
 		return false
-	}
-	for len(soft) < len(g.base) {
-		soft = append(soft, nil)
 	}
 	kept := make(map[[2]int]bool)
 	for n, ts := range dag.Layer(g.base, soft) {

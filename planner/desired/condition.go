@@ -48,7 +48,7 @@ func (e *evaluator) conditionOf(s *scope, x *expression, c config.Condition, sum
 		subject = c.Condition.Range()
 	}
 	d := &hcl.Diagnostic{Severity: severity, Summary: summary, Subject: subject.Ptr(), Expression: c.Condition, EvalContext: ctx}
-	d.Detail = e.message(s, c, e.traitsIn(x, s))
+	d.Detail = e.message(s, c)
 	e.report(d)
 	return false
 }
@@ -63,14 +63,13 @@ func (e *evaluator) conditionValue(x *expression, s *scope) (cty.Value, *hcl.Eva
 }
 
 // message is what the condition's author wants to say, unless that is secret.
-func (e *evaluator) message(s *scope, c config.Condition, t traits) string {
+func (e *evaluator) message(s *scope, c config.Condition) string {
 	const none = "A condition that the configuration states does not hold."
 	if c.ErrorMessage == nil {
 		return none
 	}
 	v := e.eval(e.compile(s.mod, c.ErrorMessage, nil), s)
-	mt := traitsOf(v)
-	if mt.sensitive {
+	if traitsOf(v).sensitive {
 		return none + " Its error message is made of sensitive values, so it is not shown."
 	}
 	v, err := convert.Convert(plain(v), cty.String)

@@ -81,7 +81,7 @@ func (e *evaluator) accept(d *decoding, f *field, v cty.Value, path string) (cty
 		return f.unknown, false
 	}
 	if !whollyKnown(v) {
-		return e.notKnown(d, f, v, t, path)
+		return e.notKnown(d, f, t, path)
 	}
 	c, err := converted(v, f.ty)
 	if err != nil {
@@ -118,7 +118,7 @@ func (e *evaluator) invalid(f *field, path string, err error, secret bool) {
 }
 
 // notKnown deals with a value that waits for data or for another object.
-func (e *evaluator) notKnown(d *decoding, f *field, v cty.Value, t traits, path string) (cty.Value, bool) {
+func (e *evaluator) notKnown(d *decoding, f *field, t traits, path string) (cty.Value, bool) {
 	full := joinPath(path, f.Name)
 	if t.held {
 		d.held = true

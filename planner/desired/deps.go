@@ -81,8 +81,7 @@ func (e *evaluator) blockDeps(b *block, key string) []dep {
 
 // callDeps is the dependency on outputs of a called module.
 func (e *evaluator) callDeps(c *call, key, output string) []dep {
-	out := e.narrow(&c.exp, key)
-	out = out[:len(out):len(out)]
+	out := slices.Clip(e.narrow(&c.exp, key))
 	for _, m := range c.instances {
 		if key != "" && m.key != key {
 			continue

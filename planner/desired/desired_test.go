@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"sort"
@@ -128,7 +129,7 @@ func outcome(t *testing.T, files []txtar.File) string {
 
 func lines(s, sep string) map[string]string {
 	out := map[string]string{}
-	for _, l := range strings.Split(s, "\n") {
+	for l := range strings.SplitSeq(s, "\n") {
 		if k, v, ok := strings.Cut(l, sep); ok {
 			out[k] = v
 		}
@@ -258,9 +259,7 @@ func collect(m *config.Module, files map[string]*hcl.File) {
 	if m == nil {
 		return
 	}
-	for n, f := range m.Files {
-		files[n] = f
-	}
+	maps.Copy(files, m.Files)
 	for _, c := range m.Calls {
 		collect(c.Module, files)
 	}

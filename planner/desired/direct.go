@@ -1,6 +1,8 @@
 package desired
 
 import (
+	"slices"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
@@ -19,7 +21,7 @@ type direct struct {
 
 // compileDirect recognises `queue.jobs`, `queue.jobs.name`, `queue.jobs["a"]`,
 // `queue.jobs[each.key].name`.
-func (e *evaluator) compileDirect(x *expression, src hcl.Expression, iterators []string) *direct {
+func (e *evaluator) compileDirect(x *expression, src hcl.Expression) *direct {
 	var tail hcl.Traversal
 	if rel, ok := src.(*hclsyntax.RelativeTraversalExpr); ok {
 		tail, src = rel.Traversal, unwrap(rel.Source)
@@ -31,7 +33,7 @@ func (e *evaluator) compileDirect(x *expression, src hcl.Expression, iterators [
 		if r.block == nil || len(x.refs) != 1 {
 			return nil
 		}
-		rest := append(r.rest[:len(r.rest):len(r.rest)], tail...)
+		rest := append(slices.Clip(r.rest), tail...)
 		if len(rest) > 0 {
 			if ix, ok := rest[0].(hcl.TraverseIndex); ok {
 				if d.fixed = keyOfValue(ix.Key); d.fixed == "" {

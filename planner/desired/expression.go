@@ -62,7 +62,7 @@ func (e *evaluator) compile(m *module, src hcl.Expression, iterators []string) *
 	}
 	if len(vars) > 0 && !x.bad {
 		e.compileIndexes(x, src, iterators)
-		x.direct = e.compileDirect(x, src, iterators)
+		x.direct = e.compileDirect(x, src)
 	}
 	return x
 }

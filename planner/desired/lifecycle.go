@@ -15,7 +15,7 @@ import (
 type lifecycle struct {
 	prevent, adopt, prefer *expression
 	triggers               []*expression
-	pre, post              []check
+	pre                    []check
 }
 
 // A check is a compiled condition.

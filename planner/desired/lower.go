@@ -2,6 +2,7 @@ package desired
 
 import (
 	"errors"
+	"slices"
 	"sort"
 
 	"github.com/hashicorp/hcl/v2"
@@ -63,12 +64,7 @@ func (e *evaluator) lower(i *instance) bool {
 
 // coveredBy reports whether the schema itself says that a path is secret.
 func coveredBy(paths []cty.Path, p cty.Path) bool {
-	for _, q := range paths {
-		if p.HasPrefix(q) {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(paths, p.HasPrefix)
 }
 
 // ranges is where each attribute is written. It is the same for all instances

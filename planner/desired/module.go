@@ -2,6 +2,8 @@ package desired
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -38,9 +40,7 @@ type scope struct {
 // with adds one name, for an iterator or self.
 func (s *scope) with(name string, v cty.Value) *scope {
 	vars := make(map[string]cty.Value, len(s.vars)+1)
-	for k, o := range s.vars {
-		vars[k] = o
-	}
+	maps.Copy(vars, s.vars)
 	vars[name] = v
 	return &scope{mod: s.mod, key: s.key, vars: vars}
 }
@@ -149,7 +149,7 @@ func (e *evaluator) expandCall(c *call) bool {
 		for _, k := range c.exp.keys {
 			child := e.newModule(c.cfg.Module, c.label()+k.text)
 			child.call, child.key = c, k.text
-			child.outer = append(shared[:len(shared):len(shared)], e.narrow(&c.exp, k.text)...)
+			child.outer = append(slices.Clip(shared), e.narrow(&c.exp, k.text)...)
 			e.bindArguments(child, c, k.scope(c.mod))
 			c.instances = append(c.instances, child)
 			c.byKey[k.text] = child

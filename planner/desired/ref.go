@@ -1,6 +1,7 @@
 package desired
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
@@ -92,12 +93,7 @@ func (e *evaluator) refValue(d *decoding, f *field, r *ref) (cty.Value, bool) {
 }
 
 func (e *evaluator) takes(f *field, typ string) bool {
-	for _, t := range f.Ref {
-		if t == typ {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(f.Ref, typ)
 }
 
 func (e *evaluator) wrongObject(f *field, d *direct, inst *instance) {

@@ -1,6 +1,7 @@
 package desired
 
 import (
+	"slices"
 	"sort"
 
 	"github.com/zclconf/go-cty/cty"
@@ -320,7 +321,7 @@ func addressesOf(is, without []*instance, self *instance) []addr.Instance {
 	kept := make([]*instance, 0, len(is))
 	if len(is)+len(without) <= 8 { // the usual case, without a map
 		for _, i := range is {
-			if i != self && i.object != nil && !has(kept, i) && !has(without, i) {
+			if i != self && i.object != nil && !slices.Contains(kept, i) && !slices.Contains(without, i) {
 				kept = append(kept, i)
 			}
 		}
@@ -345,13 +346,4 @@ func addressesOf(is, without []*instance, self *instance) []addr.Instance {
 		out[n] = i.addr
 	}
 	return out
-}
-
-func has(is []*instance, i *instance) bool {
-	for _, o := range is {
-		if o == i {
-			return true
-		}
-	}
-	return false
 }

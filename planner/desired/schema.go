@@ -66,7 +66,7 @@ func attrInfos(attrs []providers.Attr) []attrInfo {
 		}
 		for _, n := range in.nested {
 			for _, p := range n.secret {
-				in.secret = append(in.secret[:len(in.secret):len(in.secret)], append(cty.GetAttrPath(n.Name), p...))
+				in.secret = append(slices.Clip(in.secret), append(cty.GetAttrPath(n.Name), p...))
 			}
 		}
 		out[i] = in

@@ -157,9 +157,9 @@ type Plan struct {
 	FormatVersion int                        `json:"format_version"`
 	MsgfloVersion string                     `json:"msgflo_version"`
 	Lineage       string                     `json:"lineage"`
-	Serial        uint64                     `json:"serial"` // of the state it was made from
+	Serial        uint64                     `json:"serial"`            // of the state it was made from
 	Carries       string                     `json:"carries,omitempty"` // the interrupted run whose outcomes it was made with
-	Mode          string                     `json:"mode"`   // normal, destroy, refresh-only
+	Mode          string                     `json:"mode"`              // normal, destroy, refresh-only
 	Targeted      bool                       `json:"targeted,omitempty"`
 	Steps         []Step                     `json:"steps"`
 	Drift         []Drift                    `json:"drift,omitempty"`

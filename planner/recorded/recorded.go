@@ -7,6 +7,7 @@ package recorded
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -107,7 +108,7 @@ func (f *Form) Further(sensitive []string) []string {
 func writeOnly(at cty.Path, attrs []providers.Attr) []cty.Path {
 	var out []cty.Path
 	for i := range attrs {
-		p := append(at[:len(at):len(at)], cty.GetAttrStep{Name: attrs[i].Name})
+		p := append(slices.Clip(at), cty.GetAttrStep{Name: attrs[i].Name})
 		if attrs[i].WriteOnly {
 			out = append(out, p)
 			continue
