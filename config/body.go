@@ -1,8 +1,9 @@
 package config
 
 import (
-	"fmt"
+	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -81,9 +82,7 @@ func (d *decoder) readNative(b *hclsyntax.Body, f *form, c *content) {
 func (d *decoder) readJSON(b hcl.Body, f *form, c *content) {
 	got, remain, diags := b.PartialContent(f.schema)
 	d.diags = append(d.diags, diags...)
-	for name, a := range got.Attributes {
-		c.attrs[name] = a
-	}
+	maps.Copy(c.attrs, got.Attributes)
 	c.blocks = got.Blocks
 	rest, diags := remain.JustAttributes()
 	d.diags = append(d.diags, diags...)
@@ -155,15 +154,15 @@ func (d *decoder) labels(b *hclsyntax.Block, want []string) bool {
 	if len(b.Labels) == len(want) {
 		return true
 	}
-	example := b.Type
+	example := []string{b.Type}
 	for _, l := range want {
-		example += fmt.Sprintf(" %q", strings.ToUpper(l))
+		example = append(example, strconv.Quote(strings.ToUpper(l)))
 	}
 	rng := b.DefRange()
 	if len(b.Labels) > len(want) {
 		rng = b.LabelRanges[len(want)]
 	}
-	d.errorf(rng, "Wrong number of labels", "The block %s has %d labels and takes %d: write %s { … }.", b.Type, len(b.Labels), len(want), example)
+	d.errorf(rng, "Wrong number of labels", "The block %s has %d labels and takes %d: write %s { … }.", b.Type, len(b.Labels), len(want), strings.Join(example, " "))
 	return false
 }
 

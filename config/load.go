@@ -6,6 +6,7 @@ package config
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -164,9 +165,7 @@ func (m *Module) AllFiles() map[string]*hcl.File {
 }
 
 func (m *Module) addFiles(out map[string]*hcl.File) {
-	for path, f := range m.Files {
-		out[path] = f
-	}
+	maps.Copy(out, m.Files)
 	for _, c := range m.Calls {
 		if c.Module != nil {
 			c.Module.addFiles(out)

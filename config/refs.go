@@ -160,7 +160,7 @@ func (d *decoder) refer(t hcl.Traversal, s scope) {
 		}
 	case d.l.resources[root] != nil:
 		if d.allowed(t, s, refResource) {
-			d.resourceRef(t, s)
+			d.resourceRef(t)
 		}
 	default:
 		d.unknownRoot(t, s)
@@ -252,11 +252,8 @@ func (d *decoder) brokerRef(t hcl.Traversal) {
 
 // member checks a reference to one of a few fixed names.
 func (d *decoder) member(t hcl.Traversal, what string, names ...string) {
-	name := attr(t, 1)
-	for _, n := range names {
-		if n == name {
-			return
-		}
+	if slices.Contains(names, attr(t, 1)) {
+		return
 	}
 	d.errorf(t.SourceRange(), "Unknown name", "%s has only %s.", upperFirst(what), t.RootName()+"."+strings.Join(names, " and "+t.RootName()+"."))
 }
@@ -283,7 +280,7 @@ func (d *decoder) moduleRef(t hcl.Traversal, s scope) {
 	if !ok {
 		return
 	}
-	rest, ok := d.instance(t, 2, c.Count, c.ForEach, s)
+	rest, ok := d.instance(t, 2, c.Count, c.ForEach)
 	if !ok || len(rest) == 0 || c.Module == nil {
 		return
 	}
@@ -306,24 +303,24 @@ func (d *decoder) dataRef(t hcl.Traversal, s scope) {
 		return
 	}
 	if s.data != nil && s.data.Type == typ && s.data.Name == attr(t, 2) {
-		d.objectRef(t, 3, s.data, s)
+		d.objectRef(t, 3, s.data)
 		return
 	}
 	if r, ok := find(d, t, 2, typ+" data source", "data."+typ+".", d.m.Data); ok {
-		d.objectRef(t, 3, r, s)
+		d.objectRef(t, 3, r)
 	}
 }
 
-func (d *decoder) resourceRef(t hcl.Traversal, s scope) {
+func (d *decoder) resourceRef(t hcl.Traversal) {
 	typ := t.RootName()
 	if r, ok := find(d, t, 1, typ, typ+".", d.m.Resources); ok {
-		d.objectRef(t, 2, r, s)
+		d.objectRef(t, 2, r)
 	}
 }
 
 // objectRef checks what follows TYPE.NAME.
-func (d *decoder) objectRef(t hcl.Traversal, i int, r *Resource, s scope) {
-	if rest, ok := d.instance(t, i, r.Count, r.ForEach, s); ok && len(rest) > 0 {
+func (d *decoder) objectRef(t hcl.Traversal, i int, r *Resource) {
+	if rest, ok := d.instance(t, i, r.Count, r.ForEach); ok && len(rest) > 0 {
 		d.attributes(rest, r.Schema.Attrs, kindOf(r))
 	}
 }
@@ -337,7 +334,7 @@ func kindOf(r *Resource) string {
 
 // instance checks that an index stands after a block that has instances, and
 // only there; it returns what follows.
-func (d *decoder) instance(t hcl.Traversal, i int, count, forEach hcl.Expression, s scope) (hcl.Traversal, bool) {
+func (d *decoder) instance(t hcl.Traversal, i int, count, forEach hcl.Expression) (hcl.Traversal, bool) {
 	if i >= len(t) {
 		return nil, true
 	}

@@ -108,8 +108,7 @@ func readFile(path string) ([]byte, error) {
 }
 
 func cause(err error) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
 		return pe.Err
 	}
 	return err

@@ -1,6 +1,7 @@
 package state
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/msgflo/msgflo/config/diag"
@@ -61,12 +62,12 @@ func (e *NewerError) Summary() string { return "State is from a newer version" }
 // Located adds the place, and what can be done there, to an error of Decode or
 // DecodeIntent. Other errors are returned as they are.
 func Located(err error, place, advice string) error {
-	switch e := err.(type) {
-	case *CorruptError:
+	if e, ok := errors.AsType[*CorruptError](err); ok {
 		c := *e
 		c.Place, c.Advice = place, advice
 		return &c
-	case *NewerError:
+	}
+	if e, ok := errors.AsType[*NewerError](err); ok {
 		c := *e
 		c.Place = place
 		return &c

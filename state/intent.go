@@ -3,6 +3,7 @@ package state
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strconv"
 
 	"github.com/go-json-experiment/json"
@@ -71,13 +72,5 @@ func (in Intent) Resuming(open *Intent) Intent {
 
 // Covers reports whether outcomes of that run are still to be folded in.
 func (in *Intent) Covers(run string) bool {
-	if run == in.ID {
-		return true
-	}
-	for _, id := range in.Continues {
-		if id == run {
-			return true
-		}
-	}
-	return false
+	return run == in.ID || slices.Contains(in.Continues, run)
 }

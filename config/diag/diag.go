@@ -46,8 +46,7 @@ func At(err error, rng hcl.Range) hcl.Diagnostics {
 	if err == nil {
 		return nil
 	}
-	var ds hcl.Diagnostics
-	if errors.As(err, &ds) {
+	if ds, ok := errors.AsType[hcl.Diagnostics](err); ok {
 		out := make(hcl.Diagnostics, 0, len(ds))
 		for _, d := range ds {
 			c := *d

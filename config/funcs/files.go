@@ -96,8 +96,7 @@ func openRegular(full, shown string) (*os.File, error) {
 // cause drops the resolved path from an error: messages name the path as it
 // was written.
 func cause(err error) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
+	if pe, ok := errors.AsType[*fs.PathError](err); ok {
 		return pe.Err
 	}
 	return err

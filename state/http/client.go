@@ -34,10 +34,10 @@ func (e *Error) Error() string { return fmt.Sprintf("%s at %s: %s", e.Doing, e.P
 
 // Summary is the error's headline.
 func (e *Error) Summary() string {
-	switch {
-	case e.Status == 0:
+	switch e.Status {
+	case 0:
 		return "State server does not answer"
-	case e.Status == nethttp.StatusUnauthorized || e.Status == nethttp.StatusForbidden:
+	case nethttp.StatusUnauthorized, nethttp.StatusForbidden:
 		return "State server refused the login"
 	}
 	return "State server refused the request"
@@ -197,8 +197,7 @@ func (cl *client) retry(ctx context.Context, attempt func() error) error {
 	wait.InitialInterval, wait.MaxInterval, wait.Multiplier = cl.c.RetryWaitMin, max(cl.c.RetryWaitMin, cl.c.RetryWaitMax), 2
 	_, err := backoff.Retry(ctx, func() (struct{}, error) { return struct{}{}, attempt() },
 		backoff.WithBackOff(wait), backoff.WithMaxTries(uint(cl.c.RetryMax)+1), backoff.WithMaxElapsedTime(0))
-	var p *backoff.PermanentError
-	if errors.As(err, &p) {
+	if p, ok := errors.AsType[*backoff.PermanentError](err); ok {
 		err = p.Err
 	}
 	return err
@@ -210,8 +209,7 @@ func permanent(err error) error { return backoff.Permanent(err) }
 // failed words an error of the transport. It leaves out the request's URL,
 // which net/http puts first.
 func (cl *client) failed(doing, address string, err error) error {
-	var ue *url.Error
-	if errors.As(err, &ue) {
+	if ue, ok := errors.AsType[*url.Error](err); ok {
 		err = ue.Err
 	}
 	if errors.Is(err, context.Canceled) {

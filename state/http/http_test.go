@@ -219,7 +219,7 @@ func TestBadAnswers(t *testing.T) {
 		"gone":        {body(410, "<html>"), "410 Gone"},
 		"redirect": {on("GET", 1000, func(w nethttp.ResponseWriter, _ func(nethttp.ResponseWriter)) {
 			w.Header().Set("Location", "http://u:s3cret-password@elsewhere.example/?t=s3cret-query")
-			w.WriteHeader(302)
+			w.WriteHeader(nethttp.StatusFound)
 		}), "redirects to http://elsewhere.example/"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -277,8 +277,8 @@ func TestCredentials(t *testing.T) {
 	srv.fault = func(f fault) fault {
 		return func(w nethttp.ResponseWriter, r *nethttp.Request, serve func(nethttp.ResponseWriter)) bool {
 			f(w, r, serve)
-			if r.Method == "PUT" {
-				r.Method = "POST"
+			if r.Method == nethttp.MethodPut {
+				r.Method = nethttp.MethodPost
 			}
 			return false
 		}

@@ -49,20 +49,20 @@ func (s *server) serve(w nethttp.ResponseWriter, r *nethttp.Request) {
 	}
 	var info state.LockInfo
 	switch r.Method {
-	case "GET":
+	case nethttp.MethodGet:
 		if s.body == nil {
 			w.WriteHeader(nethttp.StatusNoContent)
 			return
 		}
 		_, _ = w.Write(s.body)
-	case "POST":
+	case nethttp.MethodPost:
 		if s.lock != nil && r.URL.Query().Get("ID") != s.lock.ID {
 			s.locked(w)
 			return
 		}
 		s.previous, s.body = s.body, body
 		s.posts++
-	case "DELETE":
+	case nethttp.MethodDelete:
 		s.body = nil
 	case "LOCK", "UNLOCK":
 		if json.Unmarshal(body, &info) != nil || info.ID == "" {

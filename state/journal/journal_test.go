@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -170,7 +171,7 @@ func TestDamageNamesFileAndWayOut(t *testing.T) {
 		func() error { _, err := Append(path); return err },
 	} {
 		err := f()
-		if err == nil || !bytes.Contains([]byte(err.Error()), []byte(path)) || !bytes.Contains([]byte(err.Error()), []byte("msgflo plan")) {
+		if err == nil || !strings.Contains(err.Error(), path) || !strings.Contains(err.Error(), "msgflo plan") {
 			t.Errorf("%v", err)
 		}
 	}

@@ -24,8 +24,7 @@ func (e *CorruptError) Error() string {
 func (e *CorruptError) Summary() string { return "Journal is damaged" }
 
 func located(err error, path string) error {
-	var c *CorruptError
-	if errors.As(err, &c) {
+	if c, ok := errors.AsType[*CorruptError](err); ok {
 		return &CorruptError{Path: path, Line: c.Line}
 	}
 	return err

@@ -185,16 +185,16 @@ func pushOver(t *testing.T, p Place) {
 	same(t, load(t, p.Open(t)), Snapshot("m", 2, 0))
 }
 
-func lock(t *testing.T, s state.Store, id string, timeout time.Duration) state.Unlocker {
+func lock(t *testing.T, s state.Store, id string) state.Unlocker {
 	t.Helper()
-	l, err := s.Lock(t.Context(), Info(id), timeout)
+	l, err := s.Lock(t.Context(), Info(id), 0)
 	must(t, err)
 	return l
 }
 
 func lockExcludes(t *testing.T, p Place) {
 	a, b := p.Open(t), p.Open(t)
-	l := lock(t, a, "one", 0)
+	l := lock(t, a, "one")
 	must(t, l.Check())
 	_, err := b.Lock(t.Context(), Info("two"), 0)
 	var locked *state.LockedError
@@ -203,13 +203,13 @@ func lockExcludes(t *testing.T, p Place) {
 	}
 	must(t, l.Check())
 	must(t, l.Unlock())
-	l = lock(t, b, "two", 0)
+	l = lock(t, b, "two")
 	must(t, l.Unlock())
 	must(t, l.Unlock())
 }
 
 func lockWaits(t *testing.T, p Place) {
-	l := lock(t, p.Open(t), "one", 0)
+	l := lock(t, p.Open(t), "one")
 	got := make(chan error)
 	b := p.Open(t)
 	go func() {
@@ -224,7 +224,7 @@ func lockWaits(t *testing.T, p Place) {
 }
 
 func lockCancelled(t *testing.T, p Place) {
-	l := lock(t, p.Open(t), "one", 0)
+	l := lock(t, p.Open(t), "one")
 	ctx, cancel := context.WithCancel(t.Context())
 	got := make(chan error)
 	b := p.Open(t)
@@ -269,15 +269,14 @@ func lockMany(t *testing.T, p Place) {
 
 func forceUnlock(t *testing.T, p Place) {
 	a, b := p.Open(t), p.Open(t)
-	l := lock(t, a, "one", 0)
+	l := lock(t, a, "one")
 	err := b.ForceUnlock(t.Context(), "two")
-	var refused *state.UnlockError
-	if !errors.As(err, &refused) {
+	if _, refused := errors.AsType[*state.UnlockError](err); !refused {
 		t.Fatal(err)
 	}
 	must(t, l.Check())
 	must(t, b.ForceUnlock(t.Context(), "one"))
-	l2 := lock(t, b, "two", 0)
+	l2 := lock(t, b, "two")
 	if p.LocksDie {
 		if err := l.Check(); err == nil {
 			t.Error("the robbed run does not know")
