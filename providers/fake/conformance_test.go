@@ -2,6 +2,7 @@ package fake_test
 
 import (
 	"context"
+	"maps"
 	"testing"
 
 	"github.com/zclconf/go-cty/cty"
@@ -57,9 +58,7 @@ func TestConformance(t *testing.T) {
 			v := str(ns)
 			named := func(name string, more map[string]cty.Value) map[string]cty.Value {
 				m := map[string]cty.Value{"vhost": v, "name": str(name)}
-				for k, e := range more {
-					m[k] = e
-				}
+				maps.Copy(m, more)
 				return m
 			}
 			exchange, queue := obj("exchange", named("events", nil)), obj("queue", named("bound", nil))

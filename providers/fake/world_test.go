@@ -238,8 +238,7 @@ func TestUnreachable(t *testing.T) {
 		t.Fatalf("opening connects: %v", err)
 	}
 	_, err = p.Read(context.Background(), nil)
-	var lost *providers.ConnectionError
-	if !errors.As(err, &lost) {
+	if _, lost := errors.AsType[*providers.ConnectionError](err); !lost {
 		t.Errorf("%v", err)
 	}
 }
