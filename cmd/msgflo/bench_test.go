@@ -207,7 +207,7 @@ func BenchmarkAmongOthers(b *testing.B) {
 	dirs := map[string]string{}
 	for _, target := range []string{alone, crowded} {
 		dirs[target] = b.TempDir()
-		text := brokerBlock(broker, target) + fmt.Sprint("queue \"mine\" {\n  count = 10\n  name = \"mine-${count.index}\"\n}\n")
+		text := brokerBlock(broker, target) + "queue \"mine\" {\n  count = 10\n  name = \"mine-${count.index}\"\n}\n"
 		write(b, filepath.Join(dirs[target], "ten.flo.hcl"), text)
 		measured(b, msgflo, "apply", "-auto-approve", dirs[target])
 	}

@@ -31,7 +31,7 @@ import (
 //
 //	exits CODE PROGRAM ARGS…   runs it and wants that exit code
 //	mgmt METHOD PATH [BODY]    calls the management API; {V} is the vhost. The answer is stdout
-//	publish QUEUE N            N persistent messages, confirmed
+//	publish QUEUE COUNT        sends so many persistent messages, confirmed
 func TestScripts(t *testing.T) {
 	broker := rabbittest.Shared(t)
 	testscript.Run(t, testscript.Params{
@@ -64,8 +64,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	err = ts.Exec(args[1], args[2:]...)
 	got := 0
-	var ee *exec.ExitError
-	if errors.As(err, &ee) {
+	if ee, ok := errors.AsType[*exec.ExitError](err); ok {
 		got = ee.ExitCode()
 	} else if err != nil {
 		ts.Fatalf("%v", err)

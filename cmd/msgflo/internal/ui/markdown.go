@@ -145,7 +145,7 @@ func (m *markdown) details() {
 
 func longestRun(s string, c byte) int {
 	best, run := 0, 0
-	for i := 0; i < len(s); i++ {
+	for i := range len(s) {
 		if s[i] != c {
 			run = 0
 			continue

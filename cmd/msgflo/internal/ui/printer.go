@@ -6,6 +6,8 @@ import (
 	"io"
 	"strings"
 
+	"github.com/fatih/color"
+
 	"github.com/msgflo/msgflo/cmd/msgflo/internal/ui/value"
 	"github.com/msgflo/msgflo/planner/plan"
 )
@@ -53,13 +55,12 @@ func (p *printer) lines(indent int, ls []value.Line) {
 }
 
 func (p *printer) signed(l value.Line) {
-	c := p.pal.faint
+	var c *color.Color
 	switch l.Sign {
 	case '+', '~', '-', '±':
 		c = p.pal.action(plan.Action(l.Sign))
 		p.text(p.pal.with(c, string(l.Sign)), " ")
 	default:
-		c = nil
 		p.text("  ")
 	}
 	p.text(l.Key)

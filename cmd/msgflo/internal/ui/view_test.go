@@ -172,7 +172,7 @@ func TestJSONLines(t *testing.T) {
 	v.Summary(Ending{})
 	v.Outputs(map[string]state.Output{"x": {Value: json.RawMessage(`1`), Type: json.RawMessage(`"number"`)}})
 	var types []string
-	for _, line := range strings.Split(strings.TrimSpace(out.String()), "\n") {
+	for line := range strings.SplitSeq(strings.TrimSpace(out.String()), "\n") {
 		msg, err := terraform.UnmarshalLogMessage([]byte(line))
 		if err != nil {
 			t.Fatalf("%v: %s", err, line)
@@ -189,7 +189,7 @@ func TestJSONLines(t *testing.T) {
 		}
 		types = append(types, m.Type)
 	}
-	want := "version " + strings.Repeat("planned_change ", 6) + "change_summary apply_start apply_progress apply_complete apply_errored log diagnostic diagnostic change_summary outputs"
+	want := "version " + strings.Repeat("planned_change ", 6) + "change_summary apply_start apply_progress apply_complete apply_errored log " + strings.Repeat("diagnostic ", 2) + "change_summary outputs"
 	if got := strings.Join(types, " "); got != want {
 		t.Errorf("got %s", got)
 	}

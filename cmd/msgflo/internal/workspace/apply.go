@@ -106,14 +106,12 @@ func (s *Session) after(ctx context.Context, p *Planned, next *state.Snapshot, r
 		return nil
 	}
 	whole := res.Failed+res.Skipped == 0
-	wanted := p.Desired.Outputs
+	var wanted map[string]desired.Output // none is left by a destroy
 	var diags hcl.Diagnostics
-	if p.Plan.Mode == modeNames[planner.Destroy] {
-		if wanted = nil; !whole {
-			return nil
-		}
-	} else {
+	if p.Plan.Mode != modeNames[planner.Destroy] {
 		wanted, diags = s.afterNormal(ctx, p, next, whole)
+	} else if !whole {
+		return nil
 	}
 	outs, err := recordOutputs(s.snap.Outputs, wanted)
 	if err != nil {

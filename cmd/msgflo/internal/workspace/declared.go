@@ -28,7 +28,7 @@ type Declared struct {
 func (w *Workspace) Declared(ctx context.Context) ([]Declared, hcl.Diagnostics) {
 	s := &Session{w: w, snap: state.New(state.NewLineage())}
 	s.pool = newPool(w, s.snap.Lineage)
-	defer s.pool.Close()
+	defer func() { _ = s.pool.Close() }() // nothing was changed through it
 	res, _, diags := s.build(ctx)
 	if diags.HasErrors() {
 		return nil, diags

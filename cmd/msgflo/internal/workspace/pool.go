@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sort"
 	"sync"
 
@@ -32,9 +33,7 @@ func newPool(w *Workspace, lineage string) *pool {
 func (p *pool) declare(brokers map[addr.Provider]desired.Broker) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for a, b := range brokers {
-		p.brokers[a] = b
-	}
+	maps.Copy(p.brokers, brokers)
 }
 
 // Open returns the provider of a broker, opened at first use. Opening makes no

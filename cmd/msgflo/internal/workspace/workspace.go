@@ -6,7 +6,9 @@ package workspace
 
 import (
 	"log/slog"
+	"maps"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
@@ -34,11 +36,10 @@ type Options struct {
 
 // A Workspace is an opened directory.
 type Workspace struct {
-	o       Options
-	module  *config.Module
-	vars    map[string]config.Var
-	sources map[string]string    // of a saved plan: the configuration it was made from
-	extra   map[string]*hcl.File // variable files, for snippets
+	o      Options
+	module *config.Module
+	vars   map[string]config.Var
+	extra  map[string]*hcl.File // variable files, for snippets
 }
 
 // Open loads the directory's configuration and variable values. The workspace
@@ -81,13 +82,9 @@ func (w *Workspace) Dir() string { return w.o.Dir }
 func (w *Workspace) Files() map[string]*hcl.File {
 	out := map[string]*hcl.File{}
 	if w.module != nil {
-		for name, f := range w.module.AllFiles() {
-			out[name] = f
-		}
+		maps.Copy(out, w.module.AllFiles())
 	}
-	for name, f := range w.extra {
-		out[name] = f
-	}
+	maps.Copy(out, w.extra)
 	return out
 }
 
@@ -101,8 +98,7 @@ func (w *Workspace) Types() map[string]*providers.Type {
 }
 
 func (w *Workspace) lookupEnv(name string) (string, bool) {
-	for i := len(w.o.Environ) - 1; i >= 0; i-- {
-		e := w.o.Environ[i]
+	for _, e := range slices.Backward(w.o.Environ) {
 		if len(e) > len(name) && e[len(name)] == '=' && e[:len(name)] == name {
 			return e[len(name)+1:], true
 		}

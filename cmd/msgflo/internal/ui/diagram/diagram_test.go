@@ -98,7 +98,7 @@ func FuzzNames(f *testing.F) {
 			if diag.EscapeText(b.String()) != b.String() {
 				t.Fatalf("control characters: %q", b.String())
 			}
-			for _, line := range strings.Split(strings.TrimSuffix(b.String(), "\n"), "\n") {
+			for line := range strings.SplitSeq(strings.TrimSuffix(b.String(), "\n"), "\n") {
 				if !form.MatchString(line) {
 					t.Fatalf("%q gives the line\n%s", name, line)
 				}

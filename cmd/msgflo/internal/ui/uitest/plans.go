@@ -81,8 +81,8 @@ func with(s plan.Step, f func(*plan.Step)) plan.Step {
 	return s
 }
 
-func queue(name, typ, rest string) string {
-	return fmt.Sprintf(`{"name":%q,"vhost":"/","type":%q,"durable":true,"message_ttl":null,"dead_letter":null,"arguments":null%s}`, name, typ, rest)
+func queue(name, typ string) string {
+	return fmt.Sprintf(`{"name":%q,"vhost":"/","type":%q,"durable":true,"message_ttl":null,"dead_letter":null,"arguments":null}`, name, typ)
 }
 
 func binding(from, to, key string) string {
@@ -106,7 +106,7 @@ func Plans() map[string]*plan.Plan {
 	}
 	plans["rest"] = restPlan(base())
 	destroy := base(
-		Step(plan.Delete, "queue.jobs", queue("jobs", "classic", ""), ""),
+		Step(plan.Delete, "queue.jobs", queue("jobs", "classic"), ""),
 		Step(plan.Delete, "binding.jobs", binding("events", "jobs", "job.#"), ""))
 	destroy.Mode = "destroy"
 	plans["destroy"] = destroy
@@ -150,7 +150,7 @@ func changeSteps() []plan.Step {
 			func(s *plan.Step) { s.Changed = []string{"payload"} }),
 		with(Step(plan.Update, "retained.conf", `{"topic":"conf","payload":"{\"a\":1,\"b\":[1,2]}"}`, `{"topic":"conf","payload":"{\"a\":2,\"b\":[1,2]}"}`),
 			func(s *plan.Step) { s.Changed = []string{"payload"} }),
-		with(Step(plan.Record, "queue.relations", queue("relations", "classic", ""), queue("relations", "classic", "")), func(*plan.Step) {}),
+		with(Step(plan.Record, "queue.relations", queue("relations", "classic"), queue("relations", "classic")), func(*plan.Step) {}),
 	}
 }
 
@@ -160,15 +160,15 @@ func replaceSteps() []plan.Step {
 		{Type: "binding", Name: "audit -> jobs (key #)"}}}
 	force := func(s *plan.Step) { s.Changed, s.ForceNew = []string{"type"}, []string{"type"} }
 	return []plan.Step{
-		with(Step(plan.Delete, "queue.jobs", queue("jobs", "classic", ""), ""), func(s *plan.Step) { s.Risk = risk }),
-		with(Step(plan.Create, "queue.jobs", "", queue("jobs", "quorum", "")), force),
+		with(Step(plan.Delete, "queue.jobs", queue("jobs", "classic"), ""), func(s *plan.Step) { s.Risk = risk }),
+		with(Step(plan.Create, "queue.jobs", "", queue("jobs", "quorum")), force),
 		with(Step(plan.Delete, "binding.jobs", binding("events", "jobs", "job.#"), ""), func(s *plan.Step) { s.Reason = "its queue is replaced" }),
 		Step(plan.Create, "binding.jobs", "", binding("events", "jobs", "job.#")),
-		with(Step(plan.Migrate, "queue.mail", queue("mail", "classic", ""), queue("mail", "quorum", "")), func(s *plan.Step) {
+		with(Step(plan.Migrate, "queue.mail", queue("mail", "classic"), queue("mail", "quorum")), func(s *plan.Step) {
 			force(s)
 			s.Risk = &plan.Risk{Ready: 7}
 		}),
-		with(Step(plan.Delete, "queue.old", queue("old", "stream", ""), ""), func(s *plan.Step) {
+		with(Step(plan.Delete, "queue.old", queue("old", "stream"), ""), func(s *plan.Step) {
 			s.Reason = "no longer declared"
 			s.Risk = &plan.Risk{Unknown: true, Consent: true}
 		}),
@@ -180,11 +180,11 @@ func adoptSteps(n int) []plan.Step {
 	var out []plan.Step
 	for i := range n {
 		name := fmt.Sprintf("q%02d", i)
-		out = append(out, Step(plan.Adopt, "queue."+name, queue(name, "classic", ""), queue(name, "classic", "")))
+		out = append(out, Step(plan.Adopt, "queue."+name, queue(name, "classic"), queue(name, "classic")))
 	}
 	return append(out,
-		with(Step(plan.Forget, "queue.left", queue("left", "classic", ""), ""), func(s *plan.Step) { s.Reason = "removed from the configuration, adopted before" }),
-		with(Step(plan.Adopt, "queue.taken", queue("taken", "classic", ""), queue("taken", "classic", "")), func(s *plan.Step) { s.Imported = true }))
+		with(Step(plan.Forget, "queue.left", queue("left", "classic"), ""), func(s *plan.Step) { s.Reason = "removed from the configuration, adopted before" }),
+		with(Step(plan.Adopt, "queue.taken", queue("taken", "classic"), queue("taken", "classic")), func(s *plan.Step) { s.Imported = true }))
 }
 
 func moduleSteps() []plan.Step {
@@ -192,10 +192,10 @@ func moduleSteps() []plan.Step {
 	for _, m := range []string{"", `module.eu["a"].`, "module.us."} {
 		out = append(out,
 			Step(plan.Create, m+"binding.b", "", binding("x", "q", "k")),
-			Step(plan.Create, m+"queue.q", "", queue("q", "classic", "")),
+			Step(plan.Create, m+"queue.q", "", queue("q", "classic")),
 			Step(plan.Create, m+"exchange.x", "", `{"name":"x","vhost":"/","type":"fanout","durable":true}`))
 	}
-	return append(out, Step(plan.Create, `participant.resize.queue["in"]`, "", queue("resize.IN", "classic", "")))
+	return append(out, Step(plan.Create, `participant.resize.queue["in"]`, "", queue("resize.IN", "classic")))
 }
 
 // hostileSteps have names that try to leave their place in every format.
@@ -220,7 +220,7 @@ func restPlan(p *plan.Plan) *plan.Plan {
 		s.Prev = &from
 	})}
 	p.Drift = []plan.Drift{
-		{Addr: At("queue.jobs"), Provider: broker, Recorded: json.RawMessage(queue("jobs", "classic", "")), Live: json.RawMessage(queue("jobs", "quorum", "")), Changed: []string{"type"}},
+		{Addr: At("queue.jobs"), Provider: broker, Recorded: json.RawMessage(queue("jobs", "classic")), Live: json.RawMessage(queue("jobs", "quorum")), Changed: []string{"type"}},
 		{Addr: At("binding.audit"), Provider: broker, Recorded: json.RawMessage(binding("a", "b", "")), Gone: true},
 		{Addr: At("queue.tmp"), Provider: broker, Gone: true, Note: "its queue is auto-delete and has no consumer now"},
 	}
@@ -251,14 +251,14 @@ func State() *state.Snapshot {
 	}
 	add("binding.jobs", binding("events", "jobs", "job.#"), func(o *state.Object) { o.Within = []addr.Instance{At("queue.jobs"), At("exchange.events")} })
 	add("exchange.events", `{"name":"events","vhost":"/","type":"topic","durable":true,"arguments":{"value":{"x-a":"b"},"type":["object",{"x-a":"string"}]}}`, nil)
-	add("queue.jobs", queue("jobs", "classic", ""), func(o *state.Object) {
+	add("queue.jobs", queue("jobs", "classic"), func(o *state.Object) {
 		o.Owned = false
 		o.Attrs = json.RawMessage(`{"name":"jobs","vhost":"/","type":"classic","durable":true,"dead_letter":{"exchange":"dead","routing_key":null}}`)
 	})
 	add("shovel.move", `{"name":"move","source":{"url":"amqp://u:leak@h","queue":"old"},"id":"7"}`, nil)
-	add("user.app", `{"name":"app","password":null,"tags":[]}`, func(o *state.Object) { o.Hashes = map[string]string{"password": "$argon2id$leak"} })
-	add(`module.eu["a.module.b"].queue.q["k"]`, queue("q", "quorum", ""), nil)
-	add(`module.eu["a.module.b"].module.in.queue.q[3]`, queue("q3", "quorum", ""), nil)
+	add("user.app", `{"name":"app","password":null,"tags":[]}`, func(o *state.Object) { o.Hashes = map[string]string{"password": "$argon2id$leak"} }) //nolint:gosec // planted, to be missed in what is shown
+	add(`module.eu["a.module.b"].queue.q["k"]`, queue("q", "quorum"), nil)
+	add(`module.eu["a.module.b"].module.in.queue.q[3]`, queue("q3", "quorum"), nil)
 	s.Outputs = map[string]state.Output{
 		"url":   {Value: json.RawMessage(`"amqp://h"`), Type: json.RawMessage(`"string"`)},
 		"names": {Value: json.RawMessage(`["a","b"]`), Type: json.RawMessage(`["list","string"]`)},

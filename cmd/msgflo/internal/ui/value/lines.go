@@ -116,7 +116,7 @@ func literalLines(first Line, v any) []Line {
 	if s, ok := v.(string); ok && isText(s) {
 		first.Text = "<<-EOT"
 		out := []Line{first}
-		for _, l := range strings.Split(strings.TrimSuffix(s, "\n"), "\n") {
+		for l := range strings.SplitSeq(strings.TrimSuffix(s, "\n"), "\n") {
 			out = append(out, Line{Depth: first.Depth + 1, Sign: 0, Text: diag.EscapeText(l)})
 		}
 		return append(out, Line{Depth: first.Depth, Text: "EOT"})

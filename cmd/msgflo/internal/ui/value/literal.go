@@ -51,7 +51,7 @@ func Key(k string) string {
 
 // isPlainIdentifier spares most keys the scanner.
 func isPlainIdentifier(k string) bool {
-	for i := 0; i < len(k); i++ {
+	for i := range len(k) {
 		c := k[i]
 		letter := c == '_' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
 		if !letter && (i == 0 || c != '-' && (c < '0' || c > '9')) {

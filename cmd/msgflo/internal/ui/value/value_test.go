@@ -223,7 +223,7 @@ func FuzzLiteral(f *testing.F) {
 		}
 		v := parse(json.RawMessage(s))
 		lit := Literal(v, 2)
-		for _, line := range strings.Split(lit+"\n"+Text(v), "\n") {
+		for line := range strings.SplitSeq(lit+"\n"+Text(v), "\n") {
 			if diag.EscapeText(line) != line || strings.Contains(line, "\x1b") {
 				t.Fatalf("%q renders as %q", s, line)
 			}
