@@ -2,6 +2,7 @@ package rabbitmq
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -72,7 +73,7 @@ func (p *provider) defaultQueueType(ctx context.Context, vhost string) (string, 
 		return t.(string), nil
 	}
 	c, err := p.client(ctx)
-	if err == errNoManagement || err == nil && before(p.brokerVersion(), "3.11") {
+	if errors.Is(err, errNoManagement) || err == nil && before(p.brokerVersion(), "3.11") {
 		return "", nil
 	}
 	if err != nil {
@@ -114,7 +115,7 @@ func (p *provider) checkExchangeAvailable(ctx context.Context, kind string, v ct
 	}
 	_, err := p.client(ctx)
 	switch {
-	case err == errNoManagement:
+	case errors.Is(err, errNoManagement):
 		return p.tryExchangeType(ctx, kind, v)
 	case err != nil:
 		return err
@@ -212,7 +213,7 @@ func (p *provider) unbindAny(ctx context.Context, v cty.Value) error {
 		if err == nil {
 			return explainHTTP(what, unbindOverHTTP(ctx, c, v))
 		}
-		if err != errNoManagement {
+		if !errors.Is(err, errNoManagement) {
 			return err
 		}
 	}

@@ -303,8 +303,7 @@ func TestExchangeTypeOfPlugin(t *testing.T) {
 		if err == nil || !strings.Contains(err.Error(), "rabbitmq-plugins enable rabbitmq_delayed_message_exchange") {
 			t.Errorf("%s: got %v", name, err)
 		}
-		var lost *providers.ConnectionError
-		if errors.As(err, &lost) {
+		if _, lost := errors.AsType[*providers.ConnectionError](err); lost {
 			t.Errorf("%s: it counts as a lost connection", name)
 		}
 	}

@@ -3,6 +3,7 @@ package rabbitmq_test
 import (
 	"context"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"testing"
@@ -40,12 +41,8 @@ type attrs map[string]cty.Value
 // with adds attributes to some.
 func (a attrs) with(more attrs) attrs {
 	m := attrs{}
-	for k, v := range a {
-		m[k] = v
-	}
-	for k, v := range more {
-		m[k] = v
-	}
+	maps.Copy(m, a)
+	maps.Copy(m, more)
 	return m
 }
 

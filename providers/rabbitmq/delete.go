@@ -80,7 +80,7 @@ func countMessages(d providers.Depth) string {
 // plan did not show.
 func (p *provider) checkQueueBindings(ctx context.Context, c providers.Change) error {
 	client, err := p.client(ctx)
-	if err == errNoManagement {
+	if errors.Is(err, errNoManagement) {
 		return nil // they cannot be seen; the plan has warned
 	}
 	if err != nil {
@@ -136,7 +136,7 @@ func (p *provider) deleteExchange(ctx context.Context, c providers.Change) error
 	vhost, name := stringAttr(c.Before, "vhost"), stringAttr(c.Before, "name")
 	what := "deleting " + describe(typeExchange, c.Before)
 	client, err := p.client(ctx)
-	if err != nil && err != errNoManagement {
+	if err != nil && !errors.Is(err, errNoManagement) {
 		return err
 	}
 	if err == nil {

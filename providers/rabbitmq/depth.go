@@ -17,7 +17,7 @@ import (
 func (p *provider) Depth(ctx context.Context, queries []providers.Query) ([]providers.Depth, error) {
 	depths := make([]providers.Depth, len(queries))
 	client, err := p.client(ctx)
-	if err != nil && err != errNoManagement {
+	if err != nil && !errors.Is(err, errNoManagement) {
 		return nil, err
 	}
 	surveys, err := p.surveys(ctx, client, queries)
@@ -180,7 +180,7 @@ func (p *provider) queueDepth(ctx context.Context, sv survey, vhost, name string
 	var typ string
 	c, err := p.client(ctx)
 	switch {
-	case err == errNoManagement:
+	case errors.Is(err, errNoManagement):
 		d.Unknown = true // unacknowledged messages cannot be seen
 	case err != nil:
 		return d, err

@@ -32,8 +32,7 @@ func explainAMQP(what string, err error) error {
 	if err == nil {
 		return nil
 	}
-	var ce *providers.ConnectionError
-	if errors.As(err, &ce) {
+	if ce, ok := errors.AsType[*providers.ConnectionError](err); ok {
 		return ce
 	}
 	var ae *amqp.Error
@@ -125,8 +124,7 @@ func isLost(err error) bool {
 	if err == nil {
 		return false
 	}
-	var ae *amqp.Error
-	if errors.As(err, &ae) {
+	if ae, ok := errors.AsType[*amqp.Error](err); ok {
 		switch ae.Code {
 		case amqp.ChannelError, amqp.FrameError, amqp.ConnectionForced, amqp.InternalError, amqp.UnexpectedFrame, amqp.SyntaxError, amqp.CommandInvalid:
 			return true
@@ -156,8 +154,7 @@ func connectionError(s *settingsOfBroker, vhost string, err error) error {
 	if err == nil {
 		return nil
 	}
-	var ce *providers.ConnectionError
-	if errors.As(err, &ce) {
+	if ce, ok := errors.AsType[*providers.ConnectionError](err); ok {
 		return ce
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {

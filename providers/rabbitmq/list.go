@@ -2,6 +2,7 @@ package rabbitmq
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,7 +17,7 @@ import (
 // List implements providers.Lister.
 func (p *provider) List(ctx context.Context, vhost, match string) ([]providers.Object, error) {
 	c, err := p.client(ctx)
-	if err == errNoManagement {
+	if errors.Is(err, errNoManagement) {
 		return nil, fmt.Errorf("what is on the broker can be listed by the management API only, and %w", err)
 	}
 	if err != nil {

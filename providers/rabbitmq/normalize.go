@@ -1,6 +1,7 @@
 package rabbitmq
 
 import (
+	"maps"
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
@@ -58,9 +59,7 @@ func change(v cty.Value, to map[string]cty.Value) cty.Value {
 		return v
 	}
 	m := v.AsValueMap()
-	for name, n := range to {
-		m[name] = n
-	}
+	maps.Copy(m, to)
 	return cty.ObjectVal(m)
 }
 
@@ -102,13 +101,9 @@ func liftWanted(v cty.Value, to map[string]cty.Value, args cty.Value) {
 		}
 	})
 	attrs := v.AsValueMap()
-	for name, n := range to {
-		attrs[name] = n
-	}
+	maps.Copy(attrs, to)
 	liftQueueArguments(attrs, rest)
-	for name, n := range attrs {
-		to[name] = n
-	}
+	maps.Copy(to, attrs)
 	to["arguments"] = objectOrNull(rest)
 }
 

@@ -97,8 +97,7 @@ func death(t *testing.T, b *rabbittest.Broker) {
 	b.Kill()
 	for i := range 3 {
 		_, err := apply(t, p, "queue", null("queue"), value("queue", attrs{"name": str(fmt.Sprint("q", i)), "vhost": str("/")}))
-		var lost *providers.ConnectionError
-		if !errors.As(err, &lost) {
+		if _, lost := errors.AsType[*providers.ConnectionError](err); !lost {
 			t.Errorf("after the broker died: %v", err)
 		}
 	}

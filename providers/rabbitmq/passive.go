@@ -26,8 +26,7 @@ func (p *provider) readPassively(ctx context.Context, queries []providers.Query,
 				return err
 			}
 			results[i] = providers.Result{Value: v, Err: err}
-			var refused *vhostError
-			if errors.As(err, &refused) {
+			if _, refused := errors.AsType[*vhostError](err); refused {
 				results[i].Err, results[i].Needs = nil, providers.Need{Type: typeVhost, Name: stringAttr(q.Value, "vhost")}
 			}
 			return nil
@@ -61,7 +60,7 @@ func (p *provider) readOnePassively(ctx context.Context, q providers.Query) (cty
 	err := p.pool(vhost).do(ctx, call)
 	switch {
 	case err == nil:
-		return unknownBut(t, q.Value, p.catalogue.schema(q.Type), facts), nil
+		return unknownBut(q.Value, p.catalogue.schema(q.Type), facts), nil
 	case hasCode(err, amqp.NotFound):
 		return null, nil
 	}
@@ -84,7 +83,7 @@ func (p *provider) bindingPassively(ctx context.Context, v, null cty.Value) (cty
 }
 
 // unknownBut is a value of which only the identity and some facts are known.
-func unknownBut(t cty.Type, named cty.Value, s *providers.Schema, facts map[string]cty.Value) cty.Value {
+func unknownBut(named cty.Value, s *providers.Schema, facts map[string]cty.Value) cty.Value {
 	m := map[string]cty.Value{}
 	for i := range s.Attrs {
 		a := &s.Attrs[i]

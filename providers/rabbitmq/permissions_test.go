@@ -2,6 +2,7 @@ package rabbitmq_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -141,12 +142,7 @@ func TestPermissions(t *testing.T) {
 }
 
 func contains(words, word string) bool {
-	for _, w := range strings.Fields(words) {
-		if w == word {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(strings.Fields(words), word)
 }
 
 func (c clerk) open(t *testing.T, b *rabbittest.Broker, root providers.Provider, vhost string) providers.Provider {

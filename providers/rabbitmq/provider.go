@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 
 	"github.com/hashicorp/go-version"
@@ -120,8 +121,12 @@ func (p *provider) managementError(err error) error {
 	}
 	detail := e.Error()
 	if e.Kind == mgmt.Unreachable || e.Kind == mgmt.NotManagement {
-		detail += ". The live topology is read from RabbitMQ's management API: enable it (rabbitmq-plugins enable rabbitmq_management), " +
-			"or set `management` of the broker block to where it is, or to \"none\" to work without it"
+		const enable = "rabbitmq-plugins enable rabbitmq_management"
+		detail += ". The live topology is read from RabbitMQ's management API"
+		if !strings.Contains(detail, enable) {
+			detail += ", which comes with a plugin (" + enable + ")"
+		}
+		detail += "; `management` of the broker block says where that is, or \"none\" to work without it"
 	}
 	return &providers.ConnectionError{Headline: e.Summary(), Detail: detail, Err: err}
 }
@@ -173,8 +178,7 @@ func (p *provider) Close() error {
 func (p *provider) Ping(ctx context.Context) (string, error) {
 	where := p.settings.url.address()
 	if err := p.pool(p.settings.url.vhost).do(ctx, noCall); err != nil {
-		var refused *vhostError
-		if !errors.As(err, &refused) {
+		if _, refused := errors.AsType[*vhostError](err); !refused {
 			return "", err
 		}
 	}

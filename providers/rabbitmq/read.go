@@ -180,8 +180,7 @@ func (p *provider) nullType(typ string) cty.Type {
 func absent(err error) bool { return mgmt.IsNotFound(err) }
 
 func endsConnection(err error) bool {
-	var e *mgmt.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*mgmt.Error](err); ok {
 		return e.EndsConnection()
 	}
 	var c *providers.ConnectionError

@@ -2,6 +2,7 @@ package rabbitmq
 
 import (
 	"net/url"
+	"strings"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -99,11 +100,11 @@ func bindingID(v cty.Value) string {
 	if key == "" {
 		key = plainPropertiesKey(stringAttr(v, "routing_key"))
 	}
-	id := ""
+	var id strings.Builder
 	for _, p := range []string{"vhost", "source", "destination_type", "destination"} {
-		id += url.PathEscape(stringAttr(v, p)) + "/"
+		id.WriteString(url.PathEscape(stringAttr(v, p)) + "/")
 	}
-	return id + url.PathEscape(key)
+	return id.String() + url.PathEscape(key)
 }
 
 func policyApplyTo() []string {

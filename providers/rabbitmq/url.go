@@ -1,6 +1,7 @@
 package rabbitmq
 
 import (
+	"errors"
 	"fmt"
 	"net"
 	"net/url"
@@ -67,20 +68,20 @@ func parseURL(raw string) (brokerURL, error) {
 
 // urlProblem is what url.Parse found wrong, without the text it was given.
 func urlProblem(err error) string {
-	if ue, ok := err.(*url.Error); ok {
+	if ue, ok := errors.AsType[*url.Error](err); ok {
 		err = ue.Err
 	}
-	switch e := err.(type) {
-	case url.EscapeError:
+	_, escape := errors.AsType[url.EscapeError](err)
+	_, host := errors.AsType[url.InvalidHostError](err)
+	switch {
+	case escape:
 		return "bad percent-encoding"
-	case url.InvalidHostError:
+	case host:
 		return "a character that no host name has"
-	default:
-		if strings.Contains(e.Error(), "port") {
-			return "bad port"
-		}
-		return "bad syntax"
+	case strings.Contains(err.Error(), "port"):
+		return "bad port"
 	}
+	return "bad syntax"
 }
 
 // address is host:port, for dialling and for people.

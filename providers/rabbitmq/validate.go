@@ -68,7 +68,7 @@ func writtenTwice(v, args cty.Value, known []argument) (errs []error) {
 }
 
 func isWritten(v cty.Value, path string) bool {
-	for _, p := range strings.Split(path, ".") {
+	for p := range strings.SplitSeq(path, ".") {
 		v = attr(v, p)
 	}
 	return !v.IsKnown() || !v.IsNull()

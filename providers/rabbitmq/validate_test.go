@@ -44,8 +44,7 @@ func checkAttrs(as []providers.Attr, v cty.Value, at cty.Path) (out []string) {
 }
 
 func pathText(p cty.Path, err error) string {
-	var pe cty.PathError
-	if errors.As(err, &pe) {
+	if pe, ok := errors.AsType[cty.PathError](err); ok {
 		p = append(append(cty.Path{}, p...), pe.Path...)
 	}
 	return diag.FormatPath(p) + ": " + err.Error()
@@ -66,7 +65,7 @@ func TestChecks(t *testing.T) {
 	}{
 		{"plain", "queue", attrs{}, ""},
 		{"dot", "queue", attrs{"name": str(".")}, "name: the name \".\" cannot be used"},
-		{"dot dot", "exchange", attrs{"name": str("..")}, "cannot be used"},
+		{"two dots", "exchange", attrs{"name": str("..")}, "cannot be used"},
 		{"newline", "queue", attrs{"name": str("a\nb")}, "control character"},
 		{"escape", "policy", attrs{"name": str("a\x1b[0m"), "pattern": str("x"), "definition": obj(attrs{"expires": num(5)})}, `"a\x1b[0m" has a control character`},
 		{"empty", "queue", attrs{"name": str("")}, "cannot be empty"},

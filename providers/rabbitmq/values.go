@@ -215,7 +215,4 @@ func plainTable(v cty.Value) cty.Value {
 	return p
 }
 
-// sameValue compares normal forms.
-func sameValue(a, b cty.Value) bool { return plainTable(a).RawEquals(plainTable(b)) }
-
 func quote(s string) string { return fmt.Sprintf("%q", s) }

@@ -68,7 +68,7 @@ func (b *Broker) writeFiles() error {
 		"rabbitmq.conf":     b.config(),
 		"enabled_plugins":   "[" + strings.Join(b.opts.Plugins, ",") + "].\n",
 		"rabbitmq-env.conf": "", // in place of the system's
-		"advanced.config":   "[].\n",
+		"advanced.config":   fmt.Sprintf("[{rabbit, [{quorum_tick_interval, %d}]}].\n", b.statsMillis()), // quorum queues have a clock of their own
 	} {
 		if err := os.WriteFile(b.path(name), []byte(text), 0o600); err != nil {
 			return err
@@ -90,15 +90,11 @@ func writeCookie(path string) error {
 // config is rabbitmq.conf: every listener on loopback, and no limits that a
 // small or full machine would run into.
 func (b *Broker) config() string {
-	interval := b.opts.StatsInterval
-	if interval == 0 {
-		interval = 500 * time.Millisecond
-	}
 	var s strings.Builder
 	line := func(format string, args ...any) { fmt.Fprintf(&s, format+"\n", args...) }
 	line("listeners.tcp.1 = 127.0.0.1:%d", b.ports.AMQP)
 	line("num_acceptors.tcp = 2")
-	line("collect_statistics_interval = %d", max(1, interval.Milliseconds()))
+	line("collect_statistics_interval = %d", b.statsMillis())
 	line("disk_free_limit.absolute = 10MB")
 	line("vm_memory_high_watermark.relative = 0.8")
 	line("log.file.level = info")
@@ -129,6 +125,14 @@ func (b *Broker) config() string {
 	}
 	s.WriteString(b.opts.Config)
 	return s.String()
+}
+
+func (b *Broker) statsMillis() int64 {
+	interval := b.opts.StatsInterval
+	if interval == 0 {
+		interval = 500 * time.Millisecond
+	}
+	return max(1, interval.Milliseconds())
 }
 
 func (b *Broker) secureListeners(line func(format string, args ...any)) {
