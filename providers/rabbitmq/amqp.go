@@ -199,7 +199,7 @@ func (p *pool) dial(ctx context.Context) error {
 		return err
 	}
 	if p.closed {
-		conn.Close()
+		_ = conn.Close()
 		return amqp.ErrClosed
 	}
 	p.conns = append(p.conns, conn)
@@ -212,7 +212,7 @@ func (p *pool) close() {
 	p.conns, p.idle, p.closed = nil, nil, true
 	p.mu.Unlock()
 	for _, c := range conns {
-		c.CloseDeadline(time.Now().Add(time.Second))
+		_ = c.CloseDeadline(time.Now().Add(time.Second))
 		c.raw.Close()
 	}
 }
@@ -228,6 +228,7 @@ func connect(ctx context.Context, s *settingsOfBroker, sec *secrets, vhost strin
 	defer cancel()
 	c := &connection{}
 	stop := func() bool { return true }
+	var secure *secureConn
 	config := amqp.Config{
 		Vhost:      vhost,
 		SASL:       []amqp.Authentication{&amqp.PlainAuth{Username: s.username, Password: password}},
@@ -241,20 +242,23 @@ func connect(ctx context.Context, s *settingsOfBroker, sec *secrets, vhost strin
 			}
 			c.raw = raw
 			stop = context.AfterFunc(ctx, func() { raw.Close() })
+			if s.url.tls {
+				secure, err = handshake(ctx, raw, s.tls)
+				return secure, err
+			}
 			return raw, nil
 		},
-	}
-	scheme := "amqp"
-	if s.url.tls {
-		scheme, config.TLSClientConfig = "amqps", s.tls.Clone()
 	}
 	if len(s.tls.Certificates) > 0 && s.url.tls && password == "" {
 		config.SASL = []amqp.Authentication{&amqp.ExternalAuth{}}
 	}
-	conn, err := amqp.DialConfig(scheme+"://"+s.url.address(), config)
+	conn, err := amqp.DialConfig("amqp://"+s.url.address(), config)
+	if err != nil && secure.failure() != nil {
+		err = secure.failure() // the library may only know that the connection is closed
+	}
 	if !stop() || err != nil {
 		if conn != nil {
-			conn.Close()
+			_ = conn.Close()
 		}
 		if c.raw != nil {
 			c.raw.Close()

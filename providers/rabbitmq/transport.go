@@ -1,16 +1,56 @@
 package rabbitmq
 
 import (
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"syscall"
 
 	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/providers/rabbitmq/mgmt"
 )
+
+// A secureConn remembers the alert that ended it. With TLS 1.3 a broker
+// refuses a client certificate only after the client's handshake, so that the first
+// read finds it.
+type secureConn struct {
+	*tls.Conn
+	mu    sync.Mutex
+	alert error
+}
+
+func handshake(ctx context.Context, raw net.Conn, config *tls.Config) (*secureConn, error) {
+	c := &secureConn{Conn: tls.Client(raw, config.Clone())}
+	if err := c.HandshakeContext(ctx); err != nil {
+		raw.Close()
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *secureConn) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if err != nil && strings.Contains(err.Error(), "tls: ") {
+		c.mu.Lock()
+		c.alert = err
+		c.mu.Unlock()
+	}
+	return n, err
+}
+
+// failure is the alert, nil where none came; also of a nil connection.
+func (c *secureConn) failure() error {
+	if c == nil {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.alert
+}
 
 // transportProblem explains what is wrong below AMQP.
 func transportProblem(err error, u brokerURL) (headline, detail string, ok bool) {

@@ -67,7 +67,7 @@ func (b *Broker) writeFiles() error {
 	for name, text := range map[string]string{
 		"rabbitmq.conf":     b.config(),
 		"enabled_plugins":   "[" + strings.Join(b.opts.Plugins, ",") + "].\n",
-		"rabbitmq-env.conf": "", // in place of the system's
+		"rabbitmq-env.conf": "",                                                                          // in place of the system's
 		"advanced.config":   fmt.Sprintf("[{rabbit, [{quorum_tick_interval, %d}]}].\n", b.statsMillis()), // quorum queues have a clock of their own
 	} {
 		if err := os.WriteFile(b.path(name), []byte(text), 0o600); err != nil {
