@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"net/url"
 	"os"
@@ -51,9 +52,18 @@ func TestScripts(t *testing.T) {
 }
 
 // copyExamples puts the repository's examples into the story's folder, where
-// it may change them.
+// it may change them; what somebody's own run left beside them stays there.
 func copyExamples(dir string) error {
-	return os.CopyFS(filepath.Join(dir, "examples"), os.DirFS("../../examples"))
+	to := filepath.Join(dir, "examples")
+	if err := os.CopyFS(to, os.DirFS("../../examples")); err != nil {
+		return err
+	}
+	return filepath.WalkDir(to, func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !strings.Contains(d.Name(), ".flostate") {
+			return err
+		}
+		return os.Remove(path)
+	})
 }
 
 func exits(ts *testscript.TestScript, neg bool, args []string) {

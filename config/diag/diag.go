@@ -88,7 +88,8 @@ func capital(s string) string {
 // Sentence gives a lower-case Go error text its full stop.
 func Sentence(s string) string {
 	s = strings.TrimSpace(s)
-	if s == "" || strings.ContainsAny(s[len(s)-1:], ".!?\n") {
+	// A sentence may end within a quotation or parentheses.
+	if end := strings.TrimRight(s, `)"'`); s == "" || end != "" && strings.ContainsAny(end[len(end)-1:], ".!?\n") {
 		return s
 	}
 	return s + "."
