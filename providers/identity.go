@@ -8,7 +8,9 @@ import (
 )
 
 // appendIdentity writes a value in a form that keeps types apart: strings are
-// quoted, numbers are not, collections are in key order.
+// quoted, numbers are not, collections are in key order. A collection with nothing
+// in it is the same as none, and so is an element that is null: `arguments = {}`
+// names the binding that has no arguments.
 func appendIdentity(b []byte, v cty.Value) []byte {
 	v, _ = v.Unmark()
 	b = append(b, '|')
@@ -24,13 +26,25 @@ func appendIdentity(b []byte, v cty.Value) []byte {
 	case v.Type() == cty.Bool:
 		return strconv.AppendBool(b, v.True())
 	case v.CanIterateElements():
-		b = append(b, '{')
-		for it := v.ElementIterator(); it.Next(); {
-			k, e := it.Element()
-			b = appendIdentity(b, k)
-			b = appendIdentity(b, e)
-		}
-		return append(b, '}')
+		return appendElements(b, v)
 	}
 	return fmt.Appendf(b, "%#v", v)
+}
+
+func appendElements(b []byte, v cty.Value) []byte {
+	start := len(b)
+	b = append(b, '{')
+	list := v.Type().IsListType() || v.Type().IsTupleType() // whose elements count by their place
+	for it := v.ElementIterator(); it.Next(); {
+		k, e := it.Element()
+		if e.IsNull() && !list {
+			continue
+		}
+		b = appendIdentity(b, k)
+		b = appendIdentity(b, e)
+	}
+	if len(b) == start+1 {
+		return append(b[:start], '-')
+	}
+	return append(b, '}')
 }
