@@ -103,7 +103,7 @@ func TestAttachUsesWhatIsPublished(t *testing.T) {
 // A durable queue must outlive a crash, the folder that was given must outlive
 // Stop, and nothing else may: no process, no listener.
 func TestOwnBrokerLifecycle(t *testing.T) {
-	b, err := Start(Options{Dir: t.TempDir()})
+	b, err := Start(Options{Dir: t.TempDir(), Plugins: []string{}}) // starts in half the time
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -125,21 +125,19 @@ func TestOwnBrokerLifecycle(t *testing.T) {
 	if err := b.Stop(); err != nil {
 		t.Fatal(err)
 	}
+	// With the groups the sockets are gone; that a port is free cannot be asked,
+	// since another test's broker may have taken it by now.
+	deadline := time.Now().Add(30 * time.Second)
 	for _, p := range []*process{node, epmd} {
-		if err := syscall.Kill(p.pid, 0); !errors.Is(err, syscall.ESRCH) {
-			t.Errorf("process %d is still there: %v", p.pid, err)
+		for !errors.Is(syscall.Kill(-p.pid, 0), syscall.ESRCH) {
+			if time.Now().After(deadline) {
+				t.Fatalf("of the group of process %d something is still there", p.pid)
+			}
+			time.Sleep(10 * time.Millisecond) // polling: orphans are reaped by somebody else
 		}
 	}
 	if _, err := os.Stat(b.Dir); err != nil {
 		t.Errorf("the caller's folder is gone: %v", err)
-	}
-	for _, port := range []int{b.ports.AMQP, b.ports.Management, b.ports.EPMD, b.ports.Dist} {
-		l, err := net.Listen("tcp4", "127.0.0.1:"+strconv.Itoa(port))
-		if err != nil {
-			t.Errorf("port %d is still taken: %v", port, err)
-			continue
-		}
-		l.Close()
 	}
 }
 
