@@ -14,14 +14,19 @@ import (
 	"github.com/msgflo/msgflo/providers/rabbitmq/mgmt"
 )
 
-// A secureConn remembers the alert that ended it. With TLS 1.3 a broker
-// refuses a client certificate only after the client's handshake, so that the first
-// read finds it.
+// A secureConn remembers what ended it. With TLS 1.3 a broker refuses a client
+// certificate only after the client's handshake: the first read finds its
+// alert, or nothing, where the reset that follows it was faster.
 type secureConn struct {
 	*tls.Conn
 	mu    sync.Mutex
+	heard bool // the broker has said something
 	alert error
 }
+
+// errRefused stands for an alert that a reset overtook. Its words are those by
+// which an alert is known.
+var errRefused = errors.New("remote error: tls: connection ended right after the handshake")
 
 func handshake(ctx context.Context, raw net.Conn, config *tls.Config) (*secureConn, error) {
 	c := &secureConn{Conn: tls.Client(raw, config.Clone())}
@@ -34,12 +39,27 @@ func handshake(ctx context.Context, raw net.Conn, config *tls.Config) (*secureCo
 
 func (c *secureConn) Read(b []byte) (int, error) {
 	n, err := c.Conn.Read(b)
-	if err != nil && strings.Contains(err.Error(), "tls: ") {
-		c.mu.Lock()
-		c.alert = err
-		c.mu.Unlock()
-	}
+	c.note(n, err)
 	return n, err
+}
+
+func (c *secureConn) Write(b []byte) (int, error) {
+	n, err := c.Conn.Write(b)
+	c.note(0, err)
+	return n, err
+}
+
+func (c *secureConn) note(read int, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.heard = c.heard || read > 0
+	switch {
+	case err == nil:
+	case strings.Contains(err.Error(), "tls: "):
+		c.alert = err
+	case !c.heard && c.alert == nil && (errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)):
+		c.alert = errRefused
+	}
 }
 
 // failure is the alert, nil where none came; also of a nil connection.
