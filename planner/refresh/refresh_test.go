@@ -353,6 +353,39 @@ func TestPending(t *testing.T) {
 	}
 }
 
+// TestPendingUnderAnotherAddress: an exchange gets another address by going
+// and being made again, and the end of the old one is not recorded. One live
+// object has one address: else the next run would keep it as the one and delete it
+// as the other.
+func TestPendingUnderAnotherAddress(t *testing.T) {
+	old, now := at("exchange", "old"), at("exchange", "now")
+	for _, c := range []struct {
+		name, wanted, as string // which address is wanted, under which name
+		ours             string
+		liveOld, liveNow string
+	}{
+		{"the new one is wanted", "now", "e", "now", "nil", "e"},
+		{"the old one is wanted again", "old", "e", "old", "e", "nil"},
+		{"the old one is wanted, with another name", "old", "f", "now", "-", "e"},
+		{"none is wanted", "", "", "now", "nil", "e"},
+	} {
+		b := newBench(t)
+		b.put(provA, "exchange", attrs{"name": str("e")})
+		b.record(provA, old, attrs{"name": str("e")})
+		b.req.Prior.Pending = []state.Object{b.object(provA, now, attrs{"name": str("e")})}
+		if c.wanted != "" {
+			b.want(provA, at("exchange", c.wanted), attrs{"name": str(c.as)})
+		}
+		live := b.live()
+		if len(b.req.Prior.Objects) != 1 || b.req.Prior.Objects[0].Addr.Name != c.ours {
+			t.Errorf("%s: recorded %v, want %s", c.name, b.req.Prior.Objects, c.ours)
+		}
+		if o, n := brief(live[old]), brief(live[now]); o != c.liveOld || n != c.liveNow {
+			t.Errorf("%s: live %s and %s, want %s and %s", c.name, o, n, c.liveOld, c.liveNow)
+		}
+	}
+}
+
 func binding(key string) attrs {
 	return attrs{"source": str("e"), "destination": str("q"), "key": str(key)}
 }
