@@ -146,6 +146,9 @@ func nameFor(s *schema, v cty.Value) string {
 	if v == cty.NilVal || v.IsNull() {
 		return ""
 	}
+	if s.Title != nil {
+		return s.Title(v)
+	}
 	if s.ID != nil {
 		return s.ID(v)
 	}

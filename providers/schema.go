@@ -22,6 +22,9 @@ type Schema struct {
 	// accept shorter forms. Both nil: the name alone.
 	ID      func(v cty.Value) string
 	MatchID func(v cty.Value, id string) bool
+	// Title is what people call an object that has no name of its own, as a
+	// binding. Nil: its ID.
+	Title func(v cty.Value) string
 	// Meterable says that deleting such an object may lose messages or drag
 	// unmanaged objects along: the plan asks the provider's Meter first.
 	Meterable bool

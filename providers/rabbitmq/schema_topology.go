@@ -89,8 +89,22 @@ func bindingSchema() *providers.Schema {
 		},
 		Validate: validateBinding,
 	}
-	s.ID = bindingID
+	s.ID, s.Title = bindingID, bindingTitle
 	return s
+}
+
+// bindingTitle is how a binding is told to people: `orders → billing (key order.#)`.
+// Bindings that differ in their arguments alone are told apart by the broker's key.
+func bindingTitle(v cty.Value) string {
+	title := stringAttr(v, "source") + " → " + stringAttr(v, "destination")
+	key := stringAttr(v, "routing_key")
+	if own := stringAttr(v, "properties_key"); own != "" && own != plainPropertiesKey(key) {
+		key = own
+	}
+	if key != "" {
+		title += " (key " + key + ")"
+	}
+	return title
 }
 
 // bindingID is vhost/source/type/destination/properties key, each part
