@@ -226,52 +226,67 @@ func connect(ctx context.Context, s *settingsOfBroker, sec *secrets, vhost strin
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, dialTimeout, errNoAnswer)
 	defer cancel()
-	c := &connection{}
-	stop := func() bool { return true }
-	var secure *secureConn
-	config := amqp.Config{
+	d := &dialing{ctx: ctx, settings: s, stop: func() bool { return true }}
+	config := loginConfig(s, vhost, password)
+	config.Dial = d.dial
+	conn, err := amqp.DialConfig("amqp://"+s.url.address(), config)
+	if err != nil && d.secure.failure() != nil {
+		err = d.secure.failure() // the library may only know that the connection is closed
+	}
+	if d.stop() && err == nil {
+		return &connection{Connection: conn, raw: d.raw}, nil
+	}
+	if conn != nil {
+		conn.Close()
+	}
+	if d.raw != nil {
+		d.raw.Close()
+	}
+	switch cause := context.Cause(ctx); {
+	case cause != nil && !errors.Is(cause, errNoAnswer):
+		return nil, cause
+	case cause != nil:
+		err = cause
+	}
+	return nil, connectionError(s, vhost, err)
+}
+
+func loginConfig(s *settingsOfBroker, vhost, password string) amqp.Config {
+	login := amqp.Authentication(&amqp.PlainAuth{Username: s.username, Password: password})
+	if len(s.tls.Certificates) > 0 && s.url.tls && password == "" {
+		login = &amqp.ExternalAuth{}
+	}
+	return amqp.Config{
 		Vhost:      vhost,
-		SASL:       []amqp.Authentication{&amqp.PlainAuth{Username: s.username, Password: password}},
+		SASL:       []amqp.Authentication{login},
 		Heartbeat:  10 * time.Second,
 		Locale:     "en_US",
 		Properties: amqp.Table{"product": "msgflo", "connection_name": "msgflo"},
-		Dial: func(network, addr string) (net.Conn, error) {
-			raw, err := (&net.Dialer{}).DialContext(ctx, network, addr)
-			if err != nil {
-				return nil, err
-			}
-			c.raw = raw
-			stop = context.AfterFunc(ctx, func() { raw.Close() })
-			if s.url.tls {
-				secure, err = handshake(ctx, raw, s.tls)
-				return secure, err
-			}
-			return raw, nil
-		},
 	}
-	if len(s.tls.Certificates) > 0 && s.url.tls && password == "" {
-		config.SASL = []amqp.Authentication{&amqp.ExternalAuth{}}
+}
+
+// dialing is one attempt to connect, until the login is done.
+type dialing struct {
+	ctx      context.Context
+	settings *settingsOfBroker
+	raw      net.Conn
+	secure   *secureConn // nil without TLS
+	stop     func() bool // ends the watch on ctx; false: ctx ended first
+}
+
+func (d *dialing) dial(network, addr string) (net.Conn, error) {
+	raw, err := (&net.Dialer{}).DialContext(d.ctx, network, addr)
+	if err != nil {
+		return nil, err
 	}
-	conn, err := amqp.DialConfig("amqp://"+s.url.address(), config)
-	if err != nil && secure.failure() != nil {
-		err = secure.failure() // the library may only know that the connection is closed
+	d.raw, d.stop = raw, context.AfterFunc(d.ctx, func() { raw.Close() })
+	if !d.settings.url.tls {
+		return raw, nil
 	}
-	if !stop() || err != nil {
-		if conn != nil {
-			_ = conn.Close()
-		}
-		if c.raw != nil {
-			c.raw.Close()
-		}
-		if cause := context.Cause(ctx); cause != nil && !errors.Is(cause, errNoAnswer) {
-			return nil, cause
-		} else if cause != nil {
-			err = cause
-		}
-		return nil, connectionError(s, vhost, err)
+	if d.secure, err = handshake(d.ctx, raw, d.settings.tls); err != nil {
+		return nil, err
 	}
-	c.Connection = conn
-	return c, nil
+	return d.secure, nil
 }
 
 // dialProblem is the headline and the detail of a connection's failure.
