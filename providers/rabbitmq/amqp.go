@@ -237,7 +237,7 @@ func connect(ctx context.Context, s *settingsOfBroker, sec *secrets, vhost strin
 		return &connection{Connection: conn, raw: d.raw}, nil
 	}
 	if conn != nil {
-		conn.Close()
+		_ = conn.Close()
 	}
 	if d.raw != nil {
 		d.raw.Close()
