@@ -101,6 +101,26 @@ func objectType(attrs []Attr) cty.Type {
 	return cty.Object(m)
 }
 
+// Complete makes a value of the schema's type from some attributes: the rest
+// are defaults, unknown where computed, null else.
+func (s *Schema) Complete(attrs map[string]cty.Value) cty.Value {
+	m := make(map[string]cty.Value, len(s.Attrs))
+	for i := range s.Attrs {
+		a := &s.Attrs[i]
+		switch v, given := attrs[a.Name]; {
+		case given:
+			m[a.Name] = v
+		case a.Default != cty.NilVal:
+			m[a.Name] = a.Default
+		case a.Computed:
+			m[a.Name] = cty.UnknownVal(a.ValueType())
+		default:
+			m[a.Name] = cty.NullVal(a.ValueType())
+		}
+	}
+	return cty.ObjectVal(m)
+}
+
 // Attr finds an attribute by name, or returns nil.
 func (s *Schema) Attr(name string) *Attr {
 	i := slices.IndexFunc(s.Attrs, func(a Attr) bool { return a.Name == name })

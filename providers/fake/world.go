@@ -2,6 +2,7 @@ package fake
 
 import (
 	"fmt"
+	"maps"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -88,24 +89,16 @@ func (w *World) Password(user string) string {
 	return ""
 }
 
-// Complete makes a value of a schema's type from some attributes: the rest are
-// defaults, unknown where computed, null else, and vhost is "/".
+// Complete is Schema.Complete with the vhost "/" where none is given.
 func Complete(s *providers.Schema, attrs map[string]cty.Value) cty.Value {
-	m := make(map[string]cty.Value, len(s.Attrs))
-	for i := range s.Attrs {
-		a := &s.Attrs[i]
-		switch v, given := attrs[a.Name]; {
-		case given:
-			m[a.Name] = v
-		case a.Default != cty.NilVal:
-			m[a.Name] = a.Default
-		case a.Computed:
-			m[a.Name] = cty.UnknownVal(a.ValueType())
-		case a.Name == "vhost":
-			m[a.Name] = cty.StringVal("/")
-		default:
-			m[a.Name] = cty.NullVal(a.ValueType())
+	if s.Attr("vhost") != nil {
+		if _, given := attrs["vhost"]; !given {
+			attrs = maps.Clone(attrs)
+			if attrs == nil {
+				attrs = map[string]cty.Value{}
+			}
+			attrs["vhost"] = cty.StringVal("/")
 		}
 	}
-	return cty.ObjectVal(m)
+	return s.Complete(attrs)
 }

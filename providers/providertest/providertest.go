@@ -50,26 +50,6 @@ type Case struct {
 	Invalid []cty.Value
 }
 
-// Complete makes a value of a schema's type from some attributes: the rest are
-// defaults, unknown where computed, null else.
-func Complete(s *providers.Schema, attrs map[string]cty.Value) cty.Value {
-	m := make(map[string]cty.Value, len(s.Attrs))
-	for i := range s.Attrs {
-		a := &s.Attrs[i]
-		switch v, given := attrs[a.Name]; {
-		case given:
-			m[a.Name] = v
-		case a.Default != cty.NilVal:
-			m[a.Name] = a.Default
-		case a.Computed:
-			m[a.Name] = cty.UnknownVal(a.ValueType())
-		default:
-			m[a.Name] = cty.NullVal(a.ValueType())
-		}
-	}
-	return cty.ObjectVal(m)
-}
-
 // Run checks a provider.
 func Run(t *testing.T, h Harness) {
 	t.Run("lazy", func(t *testing.T) { lazy(t, h) })

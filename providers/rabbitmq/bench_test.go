@@ -14,7 +14,6 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/msgflo/msgflo/providers"
-	"github.com/msgflo/msgflo/providers/providertest"
 	"github.com/msgflo/msgflo/providers/rabbitmq"
 	"github.com/msgflo/msgflo/providers/rabbitmq/rabbittest"
 )
@@ -22,7 +21,7 @@ import (
 // roles are n roles as objects: a queue with a dead letter, an exchange, a binding.
 func roles(vhost string, n int) (made [3][]providers.Query) {
 	types := rabbitmq.Type().Resources
-	value := func(typ string, a attrs) cty.Value { return providertest.Complete(types[typ], a) }
+	value := func(typ string, a attrs) cty.Value { return types[typ].Complete(a) }
 	for i := range n {
 		q, x := str(fmt.Sprint("role", i)), str(fmt.Sprint("out", i))
 		dead := obj(attrs{"exchange": x, "routing_key": cty.NullVal(cty.String), "strategy": cty.NullVal(cty.String)})

@@ -10,13 +10,12 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/providers"
-	"github.com/msgflo/msgflo/providers/providertest"
 	"github.com/msgflo/msgflo/providers/rabbitmq"
 )
 
 func config(a attrs) cty.Value {
 	c := rabbitmq.Type().Config
-	return providertest.Complete(&c, a)
+	return c.Complete(a)
 }
 
 func TestDefaultVhost(t *testing.T) {

@@ -52,7 +52,7 @@ func obj(a attrs) cty.Value { return cty.ObjectVal(a) }
 func brokerConfig(t testing.TB, b *rabbittest.Broker, vhost string, more attrs) cty.Value {
 	t.Helper()
 	c := rabbitmq.Type().Config
-	return providertest.Complete(&c, attrs{"url": str(b.VhostURL(vhost)), "management": str(b.ManagementURL)}.with(more))
+	return c.Complete(attrs{"url": str(b.VhostURL(vhost)), "management": str(b.ManagementURL)}.with(more))
 }
 
 // open opens a provider on a vhost of the tests' broker.
@@ -74,7 +74,7 @@ func open(t testing.TB, b *rabbittest.Broker, vhost string, more attrs) provider
 
 // value is a complete wanted value of a type.
 func value(typ string, a attrs) cty.Value {
-	return providertest.Complete(rabbitmq.Type().Resources[typ], a)
+	return rabbitmq.Type().Resources[typ].Complete(a)
 }
 
 func TestConformance(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 
 	"github.com/zclconf/go-cty/cty"
 
-	"github.com/msgflo/msgflo/providers/providertest"
 	"github.com/msgflo/msgflo/providers/rabbitmq"
 	"github.com/msgflo/msgflo/providers/rabbitmq/rabbittest"
 )
@@ -17,7 +16,7 @@ func TestData(t *testing.T) {
 	ask := func(typ string, a attrs) cty.Value {
 		t.Helper()
 		s := rabbitmq.Type().Data[typ]
-		r := readOne(t, p, "data."+typ, providertest.Complete(s, a))
+		r := readOne(t, p, "data."+typ, s.Complete(a))
 		if r.Err != nil {
 			t.Fatal(r.Err)
 		}

@@ -7,26 +7,8 @@ import (
 	"github.com/zclconf/go-cty/cty"
 	"pgregory.net/rapid"
 
-	"github.com/msgflo/msgflo/providers"
 	"github.com/msgflo/msgflo/providers/rabbitmq/mgmt"
 )
-
-// complete is a wanted value, what is not given null or its default.
-func complete(s *providers.Schema, given map[string]cty.Value) cty.Value {
-	m := map[string]cty.Value{}
-	for i := range s.Attrs {
-		a := &s.Attrs[i]
-		switch v, ok := given[a.Name]; {
-		case ok:
-			m[a.Name] = v
-		case a.Default != cty.NilVal:
-			m[a.Name] = a.Default
-		default:
-			m[a.Name] = cty.NullVal(a.ValueType())
-		}
-	}
-	return cty.ObjectVal(m)
-}
 
 func object(kv ...any) cty.Value {
 	m := map[string]cty.Value{}
@@ -60,13 +42,13 @@ func TestSameNormalForm(t *testing.T) {
 		"null argument":    {object("arguments", object("team", cty.NullVal(cty.String))), object()},
 		"a list":           {object("arguments", object("l", cty.ListVal([]cty.Value{cty.Zero}))), object("arguments", object("l", cty.TupleVal([]cty.Value{cty.Zero})))},
 	} {
-		a, b := normalize(typeQueue, complete(queue, pair[0].AsValueMap())), normalize(typeQueue, complete(queue, pair[1].AsValueMap()))
+		a, b := normalize(typeQueue, queue.Complete(pair[0].AsValueMap())), normalize(typeQueue, queue.Complete(pair[1].AsValueMap()))
 		if !a.RawEquals(b) {
 			t.Errorf("%s:\n%#v\n%#v", name, a, b)
 		}
 	}
-	different := normalize(typeQueue, complete(queue, object("arguments", object("team", 1)).AsValueMap()))
-	if different.RawEquals(normalize(typeQueue, complete(queue, object("arguments", object("team", "1")).AsValueMap()))) {
+	different := normalize(typeQueue, queue.Complete(object("arguments", object("team", 1)).AsValueMap()))
+	if different.RawEquals(normalize(typeQueue, queue.Complete(object("arguments", object("team", "1")).AsValueMap()))) {
 		t.Error("a number and its text are the same")
 	}
 }
@@ -76,13 +58,13 @@ func TestSameNormalForm(t *testing.T) {
 // such a vhost is declared with its type.
 func TestVhostTypeInjected(t *testing.T) {
 	for _, typ := range []string{classic, quorum, stream} {
-		want := complete(queueSchema(), object("name", "q", "vhost", "v", "type", typ).AsValueMap())
+		want := queueSchema().Complete(object("name", "q", "vhost", "v", "type", typ).AsValueMap())
 		live, _ := queueValue(&mgmt.Queue{Vhost: "v", Name: "q", Durable: true, Arguments: map[string]any{"x-queue-type": typ}})
 		if !normalize(typeQueue, want).RawEquals(normalize(typeQueue, live)) {
 			t.Errorf("%s: %#v", typ, live)
 		}
 	}
-	want := complete(queueSchema(), object("name", "q", "vhost", "v").AsValueMap())
+	want := queueSchema().Complete(object("name", "q", "vhost", "v").AsValueMap())
 	if got := queueWire(want, "")["x-queue-type"]; got != nil {
 		t.Errorf("the default type is sent: %v", got)
 	}
@@ -114,7 +96,7 @@ func TestWireRoundTrip(t *testing.T) {
 		if rapid.Bool().Draw(t, "arguments") {
 			given["arguments"] = object("x-queue-leader-locator", rapid.String().Draw(t, "l"), "own", cty.TupleVal([]cty.Value{cty.NumberIntVal(number.Draw(t, "n")), cty.True}))
 		}
-		want := normalize(typeQueue, complete(queueSchema(), given))
+		want := normalize(typeQueue, queueSchema().Complete(given))
 		live, _ := queueValue(&mgmt.Queue{Vhost: "v", Name: "q", Durable: true, Arguments: asJSON(queueWire(want, ""))})
 		if got := normalize(typeQueue, live); !got.RawEquals(want) {
 			t.Fatalf("sent %#v\ncame back %#v", want, got)
