@@ -17,6 +17,7 @@ var floors = map[string]int{
 	"config/addr": 0, "config/diag": 0, "config/nesting": 0, "planner/dag": 0, "state/journal": 0,
 	"state": 1, "providers": 1, "config/funcs": 1, "planner/recorded": 2,
 	"config": 2, "planner/plan": 2, "providers/rabbitmq": 2, "providers/rabbitmq/mgmt": 1,
+	"providers/transport": 1, "providers/participant": 2, "config/component": 1,
 	"providers/rabbitmq/rabbittest": 2, "providers/rabbitmq/rabbittest/cmd": 7, "providers/fake": 2, "providers/providertest": 2,
 	"state/local": 2, "state/http": 2, "state/storetest": 2,
 	"planner/desired": 3,
