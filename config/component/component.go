@@ -27,7 +27,7 @@ func Builtins() []Component {
 	return []Component{
 		{
 			Name: "msgflo/Delay", Icon: "clock-o",
-			Description: "Sends each message on after a while, in order; until then it is unacknowledged, and lost with nobody",
+			Description: "Sends each message on after a while, in order; it stays unacknowledged until then, so that a crash loses none",
 			Inports: []Port{
 				{"in", "any", "what to delay"},
 				{"delay", "any", "for how long: milliseconds, or a duration as \"1m30s\"; 1s until said"},

@@ -197,7 +197,15 @@ func (p *Participant) Stop(ctx context.Context) error {
 	p.stopOnce.Do(func() { close(p.stopping) })
 	var err error
 	for _, s := range p.subs {
-		err = errors.Join(err, s.Cancel(ctx))
+		if failed := s.Cancel(ctx); failed != nil {
+			err = errors.Join(err, failed)
+			continue
+		}
+		// What was only prefetched goes back now, to others who may be waiting
+		// for work, and not after the call that it waits behind.
+		for d := range s.Deliveries() {
+			p.settle(d, d.Nack(true))
+		}
 	}
 	finished := make(chan struct{})
 	go func() { p.work.Wait(); p.around.Wait(); close(finished) }()

@@ -26,7 +26,7 @@ type Options struct {
 	// Log gets what happens to the connection. Nil: nothing is logged.
 	Log *slog.Logger
 	// RetryMin and RetryMax bound the pause between two attempts to connect
-	// again; it doubles, with jitter. 0: 200 ms and 15 s.
+	// again; it doubles, with jitter. 0: 200 ms and 5 s.
 	RetryMin, RetryMax time.Duration
 }
 

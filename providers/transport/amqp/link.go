@@ -2,6 +2,7 @@ package amqp
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 
 	"github.com/msgflo/msgflo/config/diag"
@@ -26,12 +27,14 @@ func newLink(c *Conn, what string) *link {
 // run keeps the link up until ctx ends. s is the first session; nil: it is
 // made here.
 func (l *link) run(ctx context.Context, s *session) {
+	level := slog.LevelDebug // the first time is no news
 	for {
 		if s == nil {
-			if s = l.dial(ctx); s == nil {
+			if s = l.dial(ctx, level); s == nil {
 				return
 			}
 		}
+		level = slog.LevelInfo
 		l.set(s)
 		select {
 		case <-ctx.Done():
@@ -54,12 +57,12 @@ func (l *link) run(ctx context.Context, s *session) {
 }
 
 // dial tries until it succeeds; nil when ctx ended first.
-func (l *link) dial(ctx context.Context) *session {
+func (l *link) dial(ctx context.Context, level slog.Level) *session {
 	pause := l.conn.pause()
 	for {
 		s, err := l.conn.connect(ctx, l == l.conn.in)
 		if err == nil {
-			l.conn.opts.Log.Info("connected", "for", l.what, "broker", Where(l.conn.opts.URL))
+			l.conn.opts.Log.Log(ctx, level, "connected", "for", l.what, "broker", Where(l.conn.opts.URL))
 			return s
 		}
 		if ctx.Err() != nil {

@@ -13,7 +13,7 @@ type pause struct{ b backoff.ExponentialBackOff }
 
 const (
 	defaultRetryMin = 200 * time.Millisecond
-	defaultRetryMax = 15 * time.Second
+	defaultRetryMax = 5 * time.Second
 )
 
 func newPause(least, most time.Duration) *pause {

@@ -163,7 +163,7 @@ func (a *app) root() *cli.Command {
 		Commands: append([]*cli.Command{
 			a.initCommand(), a.validateCommand(), a.fmtCommand(), a.planCommand(), a.applyCommand(), a.destroyCommand(),
 			a.showCommand(), a.outputCommand(), a.stateCommand(), a.importCommand(), a.forceUnlockCommand(), a.graphCommand(),
-			a.providersCommand(), a.versionCommand(),
+			a.componentCommand(), a.providersCommand(), a.versionCommand(),
 		}, a.laterCommands()...),
 		Action: func(ctx context.Context, c *cli.Command) error { return a.noCommand(c) },
 	}
@@ -224,7 +224,7 @@ func (a *app) noCommand(c *cli.Command) error {
 func (a *app) laterCommands() []*cli.Command {
 	var out []*cli.Command
 	for _, name := range []string{
-		"status", "logs", "restart", "scale", "stop", "start", "down", "send", "tap", "dump", "discover", "component",
+		"status", "logs", "restart", "scale", "stop", "start", "down", "send", "tap", "dump", "discover",
 		"export", "runtime", "ui", "test", "simulate", "agent", "console", "workspace",
 	} {
 		out = append(out, later(name))
