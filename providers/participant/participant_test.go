@@ -250,8 +250,14 @@ func TestOutcomes(t *testing.T) {
 		for _, want := range []string{"1", `{"x":2}`, "true", `{"n":1.00}`, `"tab\tand \"quotes\""`} {
 			b.next(out, want)
 		}
+		refused := map[string]bool{} // settled side by side, so in any order
+		for range 5 {
+			refused[string(transporttest.Next(t, dead).Body)] = true
+		}
 		for _, want := range []string{"bad", "with data", "panic", "port", "value"} {
-			b.next(dead, want)
+			if !refused[want] {
+				t.Errorf("%q was not refused", want)
+			}
 		}
 		b.next(failed, `"why"`)
 		b.stop()

@@ -2,9 +2,14 @@ package amqp_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
+	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -76,7 +81,7 @@ func behind(t *testing.T) (through, direct string, p *transporttest.Proxy) {
 	b := rabbittest.Shared(t)
 	direct = b.VhostURL(rabbittest.Vhost(t, b))
 	noLeaks(t)
-	p = transporttest.NewProxy(t, b.AMQPURL[strings.Index(b.AMQPURL, "@")+1:])
+	p = transporttest.NewProxy(t, b.AMQPURL[strings.Index(b.AMQPURL, "@")+1:], nil)
 	return strings.Replace(direct, b.AMQPURL[strings.Index(b.AMQPURL, "@")+1:], p.Addr, 1), direct, p
 }
 
@@ -271,5 +276,45 @@ func TestFullQueue(t *testing.T) {
 	bad.Headers = map[string]any{"x": struct{}{}}
 	if err := wait(t, c.Publish(t.Context(), transport.ToQueue("mine"), bad)); err == nil {
 		t.Error("a header that AMQP has no type for was sent")
+	}
+}
+
+// TestTLS: a certificate is checked, against what is given or what the URL
+// names.
+func TestTLS(t *testing.T) {
+	server := httptest.NewTLSServer(nil) // for its certificate
+	server.Close()
+	certificate, authority := server.TLS.Certificates[0], x509.NewCertPool()
+	authority.AddCert(server.Certificate())
+	file := filepath.Join(t.TempDir(), "ca.pem")
+	if err := os.WriteFile(file, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, direct, _ := behind(t)
+	host := direct[strings.Index(direct, "@")+1 : strings.LastIndex(direct, "/")]
+	p := transporttest.NewProxy(t, host, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12})
+	url := "amqps" + strings.Replace(direct[len("amqp"):], host, p.Addr, 1)
+	for name, c := range map[string]struct {
+		url, want string
+		tls       *tls.Config
+	}{
+		"given":   {url, "", &tls.Config{RootCAs: authority, MinVersion: tls.VersionTLS12}},
+		"in URL":  {url + "?cacertfile=" + file, "", nil},
+		"unknown": {url, "not trusted here", nil},
+		"name":    {url, "for another name", &tls.Config{RootCAs: authority, ServerName: "elsewhere.org", MinVersion: tls.VersionTLS12}},
+		"no file": {url + "?cacertfile=" + file + "x", "no such file", nil},
+	} {
+		conn, err := amqp.Dial(t.Context(), amqp.Options{URL: c.url, TLS: c.tls})
+		switch {
+		case c.want == "" && err != nil:
+			t.Errorf("%s: %v", name, err)
+		case c.want == "":
+			err = errors.Join(conn.Declare(t.Context(), transporttest.Declared("q")), wait(t, conn.Publish(t.Context(), transport.ToQueue("q"), text("x"))), conn.Close())
+			if err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		case err == nil || !strings.Contains(err.Error(), c.want):
+			t.Errorf("%s: %v, want %q", name, err, c.want)
+		}
 	}
 }

@@ -231,7 +231,7 @@ func (s settler) Nack(requeue bool) error { return gone(s.d.Nack(false, requeue)
 // the message back.
 func gone(err error) error {
 	if err != nil {
-		return fmt.Errorf("%w (%v)", transport.ErrLost, err)
+		return fmt.Errorf("%w (%w)", transport.ErrLost, err)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package transporttest
 
 import (
+	"crypto/tls"
 	"io"
 	"net"
 	"sync"
@@ -21,12 +22,16 @@ type Proxy struct {
 	conns map[net.Conn]bool
 }
 
-// NewProxy forwards to a TCP address until the test ends.
-func NewProxy(t testing.TB, target string) *Proxy {
+// NewProxy forwards to a TCP address until the test ends. With a configuration
+// it speaks TLS to the client.
+func NewProxy(t testing.TB, target string, secure *tls.Config) *Proxy {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
+	}
+	if secure != nil {
+		l = tls.NewListener(l, secure)
 	}
 	p := &Proxy{Addr: l.Addr().String(), target: target, listener: l, conns: map[net.Conn]bool{}}
 	p.tasks.Go(p.accept)
