@@ -204,7 +204,7 @@ func (p *Participant) Stop(ctx context.Context) error {
 		// What was only prefetched goes back now, to others who may be waiting
 		// for work, and not after the call that it waits behind.
 		for d := range s.Deliveries() {
-			p.settle(d, d.Nack(true))
+			p.settle(d.Nack(true))
 		}
 	}
 	finished := make(chan struct{})

@@ -168,7 +168,7 @@ func TestEnvironment(t *testing.T) {
 	})
 	for env, want := range map[string]string{"": "amqp://localhost", "CLOUDAMQP_URL=b": "b", "MSGFLO_BROKER=a CLOUDAMQP_URL=b": "a"} {
 		got := participant.BrokerURL(func(n string) string {
-			for _, kv := range strings.Fields(env) {
+			for kv := range strings.FieldsSeq(env) {
 				if k, v, _ := strings.Cut(kv, "="); k == n {
 					return v
 				}

@@ -24,7 +24,7 @@ func (p *Participant) consume(in string, s transport.Subscription) {
 		}
 		select {
 		case <-p.stopping: // what was not begun is somebody else's
-			p.settle(d, d.Nack(true))
+			p.settle(d.Nack(true))
 			<-slots
 			continue
 		default:
@@ -46,7 +46,7 @@ func (p *Participant) consume(in string, s transport.Subscription) {
 
 // settle logs what could not be settled. That a connection is gone is no news:
 // the message comes again.
-func (p *Participant) settle(d transport.Delivery, err error) {
+func (p *Participant) settle(err error) {
 	if err != nil && !errors.Is(err, transport.ErrLost) {
 		p.log.Warn("a message could not be settled", "error", err)
 	}
@@ -86,19 +86,19 @@ func (j *job) finish(err error) {
 		// What came of it is nowhere: it must be worked on again, and the
 		// message itself is not to blame.
 		j.p.log.Error("what was sent was not taken, the message goes back", "port", j.message.Port, "error", failed)
-		j.p.settle(j.delivery, j.delivery.Nack(true))
+		j.p.settle(j.delivery.Nack(true))
 		return
 	}
 	switch {
 	case err == nil:
-		j.p.settle(j.delivery, j.delivery.Ack())
+		j.p.settle(j.delivery.Ack())
 	case errors.Is(err, ErrRequeue):
-		j.p.settle(j.delivery, j.delivery.Nack(true))
+		j.p.settle(j.delivery.Nack(true))
 	case j.ctx.Err() != nil: // its own error, or that of the end of ctx: who knows
-		j.p.settle(j.delivery, j.delivery.Nack(true))
+		j.p.settle(j.delivery.Nack(true))
 	default:
 		j.p.log.Error("a message was refused", "port", j.message.Port, "error", err)
-		j.p.settle(j.delivery, j.delivery.Nack(false))
+		j.p.settle(j.delivery.Nack(false))
 	}
 }
 

@@ -83,7 +83,7 @@ func declare(s *session, t transport.Topology) error {
 	if err != nil {
 		return err
 	}
-	defer ch.Close()
+	defer func() { _ = ch.Close() }() // a refusal has closed it
 	for _, e := range t.Exchanges {
 		if err := ch.ExchangeDeclare(e.Name, e.Kind, e.Durable, e.AutoDelete, false, false, amqp.Table(e.Arguments)); err != nil {
 			return refusal(fmt.Sprintf("declaring exchange %q", e.Name), err)

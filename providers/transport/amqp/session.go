@@ -80,7 +80,7 @@ func (c *Conn) dial(ctx context.Context) (*session, error) {
 		return s, nil
 	}
 	if conn != nil {
-		conn.CloseDeadline(time.Now().Add(closeTimeout))
+		_ = conn.CloseDeadline(time.Now().Add(closeTimeout))
 	}
 	if s.raw != nil {
 		s.raw.Close()
@@ -121,7 +121,7 @@ func (s *session) end() {
 	s.mu.Lock()
 	s.ended = true
 	s.mu.Unlock()
-	s.conn.CloseDeadline(time.Now().Add(closeTimeout))
+	_ = s.conn.CloseDeadline(time.Now().Add(closeTimeout))
 	s.raw.Close()
 	s.calls.Wait()
 }
@@ -129,8 +129,7 @@ func (s *session) end() {
 // isLost reports whether the connection, or the channel under a call, went
 // away, so that the call may be tried on the next one.
 func isLost(err error) bool {
-	var e *amqp.Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*amqp.Error](err); ok {
 		return errors.Is(err, amqp.ErrClosed) || e.Code == amqp.ConnectionForced || e.Code == amqp.FrameError ||
 			e.Code == amqp.InternalError || e.Code == amqp.UnexpectedFrame
 	}

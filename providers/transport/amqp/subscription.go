@@ -113,7 +113,7 @@ func (s *subscription) consume(on *session) (*consumer, error) {
 	if err == nil {
 		return c, nil
 	}
-	ch.Close()
+	_ = ch.Close() // a refusal has closed it
 	var e *amqp.Error
 	if errors.As(err, &e) && e.Code == amqp.NotFound {
 		return nil, fmt.Errorf("consuming queue %q: %w", s.queue, transport.ErrNoQueue)
@@ -135,18 +135,22 @@ func (s *subscription) run(c *consumer) {
 func (s *subscription) forward(c *consumer) (again bool) {
 	lost := make(chan struct{})
 	// Deliveries outlive Cancel, so their end is watched apart from this.
-	s.conn.tasks.Go(func() { <-c.closed; close(lost) })
+	s.conn.tasks.Go(func() {
+		for range c.closed { // until the library closes it
+		}
+		close(lost)
+	})
 	for {
 		select {
 		case d, ok := <-c.deliveries:
 			if !ok {
-				c.ch.Close() // where the broker ended just the consumer: its queue is gone
+				_ = c.ch.Close() // where the broker ended just the consumer: its queue is gone
 				return true
 			}
 			select {
 			case s.out <- delivery(d, lost):
 			case <-s.stop:
-				d.Nack(false, true)
+				_ = d.Nack(false, true) // failed: it goes back anyway
 				return s.cancelled(c)
 			case <-lost:
 			case <-s.conn.ctx.Done():
@@ -162,14 +166,14 @@ func (s *subscription) forward(c *consumer) (again bool) {
 
 // cancelled tells the broker to stop, and gives back what came meanwhile.
 func (s *subscription) cancelled(c *consumer) bool {
-	s.conn.tasks.Go(func() { c.ch.Cancel(consumerTag, false) }) // then deliveries is closed
+	s.conn.tasks.Go(func() { _ = c.ch.Cancel(consumerTag, false) }) // then deliveries is closed
 	for {
 		select {
 		case d, ok := <-c.deliveries:
 			if !ok {
 				return false
 			}
-			d.Nack(false, true)
+			_ = d.Nack(false, true)
 		case <-s.conn.ctx.Done():
 			return false
 		}

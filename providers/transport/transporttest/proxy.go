@@ -96,7 +96,7 @@ func (p *Proxy) serve(client net.Conn) {
 	var both sync.WaitGroup
 	for _, way := range [][2]net.Conn{{client, server}, {server, client}} {
 		both.Go(func() {
-			io.Copy(way[0], way[1])
+			_, _ = io.Copy(way[0], way[1])
 			way[0].Close()
 			way[1].Close()
 		})
