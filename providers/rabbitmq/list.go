@@ -42,6 +42,9 @@ func (p *provider) list(ctx context.Context, c *mgmt.Client, vhost, match string
 	}
 	for _, v := range vhosts {
 		inside, err := p.inside(ctx, c, v, match)
+		if vhost == "" && mgmt.IsNotFound(err) {
+			continue // it was deleted since the vhosts were listed
+		}
 		if err != nil {
 			return nil, err
 		}
