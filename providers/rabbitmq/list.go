@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/bmatcuk/doublestar/v4"
 	"github.com/zclconf/go-cty/cty"
@@ -42,8 +43,8 @@ func (p *provider) list(ctx context.Context, c *mgmt.Client, vhost, match string
 	}
 	for _, v := range vhosts {
 		inside, err := p.inside(ctx, c, v, match)
-		if vhost == "" && mgmt.IsNotFound(err) {
-			continue // it was deleted since the vhosts were listed
+		if err != nil && vhost == "" {
+			inside, err = p.insideAgain(ctx, c, v, match, err)
 		}
 		if err != nil {
 			return nil, err
@@ -52,6 +53,31 @@ func (p *provider) list(ctx context.Context, c *mgmt.Client, vhost, match string
 	}
 	access, err := listAccess(ctx, c, vhost, match)
 	return append(out, access...), err
+}
+
+// insideAgain deals with a vhost that could not be listed among all: others
+// make and delete vhosts meanwhile, and of one that is on its way the broker
+// tells half a story. What is gone is passed over, what is there is read again.
+func (p *provider) insideAgain(ctx context.Context, c *mgmt.Client, vhost, match string, err error) ([]providers.Object, error) {
+	const (
+		again = 10
+		pause = 200 * time.Millisecond
+	)
+	for range again {
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(pause):
+		}
+		if _, gone := c.Vhost(ctx, vhost); mgmt.IsNotFound(gone) {
+			return nil, nil
+		}
+		var out []providers.Object
+		if out, err = p.inside(ctx, c, vhost, match); err == nil {
+			return out, nil
+		}
+	}
+	return nil, err
 }
 
 // matches is a glob over names. A slash is a character like others.
