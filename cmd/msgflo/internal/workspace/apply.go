@@ -29,13 +29,12 @@ type ApplyHooks struct {
 type Applied struct {
 	apply.Result
 	Outputs map[string]state.Output // as recorded now
-	Values  map[string]desired.Output
 }
 
 // Apply carries the plan out and stores the state. It returns what was done
 // with errors too.
 func (s *Session) Apply(ctx context.Context, p *Planned, h ApplyHooks) (*Applied, hcl.Diagnostics) {
-	out := &Applied{Outputs: s.snap.Outputs, Values: p.Desired.Outputs}
+	out := &Applied{Outputs: s.snap.Outputs}
 	if len(p.Plan.Steps) == 0 && !s.unfinished && !s.pending && p.Plan.Empty() {
 		return out, nil
 	}
@@ -118,7 +117,7 @@ func (s *Session) after(ctx context.Context, p *Planned, next *state.Snapshot, r
 		return append(diags, diag.At(err, hcl.Range{})...)
 	}
 	next.Outputs = outs
-	out.Outputs, out.Values = outs, wanted
+	out.Outputs = outs
 	return diags
 }
 

@@ -75,7 +75,7 @@ func (w *Workspace) begin(ctx context.Context, operation string, passable func(e
 	}
 	switch err := s.load(ctx); {
 	case err != nil && passable(err):
-		s.snap = state.New(newLineage(nil))
+		s.snap = state.New(state.NewLineage())
 	case err != nil:
 		return nil, append(append(diags, diag.At(err, hcl.Range{})...), s.Close()...)
 	}
@@ -106,7 +106,7 @@ func (s *Session) load(ctx context.Context) error {
 		return err
 	}
 	if snap == nil {
-		snap = state.New(newLineage(nil))
+		snap = state.New(state.NewLineage())
 	}
 	s.snap = snap
 	s.pending = len(snap.Pending) > 0

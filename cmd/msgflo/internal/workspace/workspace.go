@@ -17,7 +17,6 @@ import (
 	"github.com/msgflo/msgflo/config/addr"
 	"github.com/msgflo/msgflo/planner/desired"
 	"github.com/msgflo/msgflo/providers"
-	"github.com/msgflo/msgflo/state"
 )
 
 // Options is what a command was told, as far as it concerns the directory.
@@ -153,11 +152,4 @@ func host() string {
 		return "unknown"
 	}
 	return h
-}
-
-func newLineage(s *state.Snapshot) string {
-	if s != nil && s.Lineage != "" {
-		return s.Lineage
-	}
-	return state.NewLineage()
 }
