@@ -177,11 +177,13 @@ func appendRecord(buf []byte, seq, base uint64, payload []byte) []byte {
 	buf = strconv.AppendUint(buf, base, 10)
 	buf = append(buf, ' ')
 	buf = append(buf, payload...)
-	copy(buf[start:], fmt.Sprintf("%08x", checksum(buf[start+9:])))
+	copy(buf[start:], sumText(buf[start+9:]))
 	return append(buf, '\n')
 }
 
-func checksum(b []byte) uint32 { return crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)) }
+func sumText(b []byte) string {
+	return fmt.Sprintf("%08x", crc32.Checksum(b, crc32.MakeTable(crc32.Castagnoli)))
+}
 
 func syncDir(dir string) error {
 	d, err := os.Open(dir)

@@ -154,6 +154,19 @@ func TestDamage(t *testing.T) {
 	})
 }
 
+// A checksum in capitals is the same number, but not what was written.
+func TestDamageInTheCaseOfAChecksum(t *testing.T) {
+	b := []byte("f7918938 0 0 \n8f609706 1 1 last\n")
+	if _, _, err := parse(b); err != nil {
+		t.Fatal(err)
+	}
+	b[0] ^= 32
+	var c *CorruptError
+	if _, _, err := parse(b); !errors.As(err, &c) || c.Line != 1 {
+		t.Fatalf("read %q: %v", b, err)
+	}
+}
+
 func TestDamageNamesFileAndWayOut(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "j")
 	j, err := Create(path)
