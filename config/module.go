@@ -22,12 +22,15 @@ type Module struct {
 	Outputs   map[string]*Output
 	Brokers   map[string]*Broker // root only; children use their caller's
 	Calls     map[string]*Call
-	Resources map[string]*Resource // by TYPE.NAME, as in "queue.jobs"
-	Data      map[string]*Resource // by data.TYPE.NAME
-	Moved     []Moved
-	Removed   []Removed
-	Imports   []Import // root only
-	Checks    []*Check
+	// Launchers by KIND.NAME, as in "local.here"; root only, as brokers.
+	Launchers  map[string]*Launcher
+	Components map[string]*Component
+	Resources  map[string]*Resource // by TYPE.NAME, as in "queue.jobs"
+	Data       map[string]*Resource // by data.TYPE.NAME
+	Moved      []Moved
+	Removed    []Removed
+	Imports    []Import // root only
+	Checks     []*Check
 	// Files are the sources by path, for snippets in diagnostics and for plan
 	// files; a child's files are in the child.
 	Files map[string]*hcl.File
@@ -134,6 +137,13 @@ type Resource struct {
 	DependsOn      []hcl.Traversal
 	Lifecycle      Lifecycle
 	Decl           hcl.Range // the header
+	// Launcher is a participant's argument of that name; nil: this machine.
+	Launcher hcl.Expression
+	// Graph is what a graph block has beside its schema's attributes; nil for
+	// all others.
+	Graph *Graph
+	// In is the label of the graph block that a participant is declared in, "" at the top.
+	In string
 }
 
 // Addr is the block's address within its module.
@@ -151,6 +161,7 @@ func (r *Resource) Key() string {
 type Block struct {
 	Name    string
 	Attr    *providers.Attr // the schema's description
+	Label   string          // where Attr.Label is set: the block's label
 	Attrs   map[string]*hcl.Attribute
 	Blocks  []*Block
 	Dynamic *Dynamic // nil: written as it is
@@ -211,4 +222,58 @@ type Var struct {
 	Raw    bool   // a string from the environment or -var: parse as HCL where the type is not a string
 	Source string // for diagnostics: "-var", "MSGFLO_VAR_x", "prod.flovars.hcl"
 	Decl   hcl.Range
+}
+
+// Launcher is a launcher block: where participants run.
+type Launcher struct {
+	Kind, Name string // local, here
+	Type       *providers.Type
+	Attrs      map[string]*hcl.Attribute
+	Blocks     []*Block
+	Decl       hcl.Range
+}
+
+// Component is a component block. Its attributes and ports are those of
+// ComponentSchema; they are evaluated once for each participant, in the scope of
+// the component's module with self.role, self.component, self.file and self.iips.
+type Component struct {
+	Name   string
+	Attrs  map[string]*hcl.Attribute
+	Blocks []*Block // inport and outport, with their labels
+	Decl   hcl.Range
+}
+
+// Graph is the body of a graph block. Participants declared in it are in the
+// module's Resources, as participant.NAME.
+type Graph struct {
+	Edges    []*Edge
+	Initials []*Initial
+	Exports  []*Export
+}
+
+// Edge is an edge block, or a connection block, whose ends are expressions.
+type Edge struct {
+	// From and To are `role.port`; of a connection they are nil where FromExpr
+	// and ToExpr are set: strings, or the value of participant.X.out.PORT.
+	From, To             string
+	FromExpr, ToExpr     hcl.Expression
+	Delivery, DeadLetter hcl.Expression // nil: not written
+	Decl                 hcl.Range
+	FromRange, ToRange   hcl.Range
+}
+
+// Initial is an initial packet: initial "role.port" { data = … }.
+type Initial struct {
+	To      string
+	ToRange hcl.Range
+	Data    hcl.Expression
+	Decl    hcl.Range
+}
+
+// Export is an inport or outport block of a graph.
+type Export struct {
+	Out  bool
+	Name string
+	End  hcl.Expression // `to` of an inport, `from` of an outport
+	Decl hcl.Range
 }

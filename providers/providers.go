@@ -14,6 +14,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/config/addr"
+	"github.com/msgflo/msgflo/providers/transport"
 )
 
 // A Provider manages the live objects behind one broker or launcher block.
@@ -38,6 +39,9 @@ type Provider interface {
 type Query struct {
 	Type  string
 	Value cty.Value
+	// Recorded is what state has of the object, cty.NilVal for nothing: facts
+	// that nobody can want, such as the machine that a process runs on.
+	Recorded cty.Value
 }
 
 // A Result is the answer to one Query.
@@ -65,6 +69,9 @@ type Change struct {
 	// plan (bindings of a queue): the check at the moment allows these only.
 	Collateral []Object
 	Progress   func(done, total int64) // may be nil
+	// Shared: the object belongs to all who use the broker (MsgFlo's queue fbp);
+	// it is made without an ownership mark.
+	Shared bool
 }
 
 // An Object is a live object that a provider found by itself.
@@ -155,6 +162,17 @@ type (
 	// A Pinger checks that the other side answers, for `init`.
 	Pinger interface {
 		Ping(ctx context.Context) (string, error) // a line for people: "RabbitMQ 3.10.8 at localhost:5672"
+	}
+	// A Waker is behind objects that live in a process of ours: Wake is called
+	// at the start of every apply (not of a plan) while state has objects there, also where there is
+	// no step to carry out, and brings that process back if it died.
+	Waker interface {
+		Wake(ctx context.Context) error
+	}
+	// A Dialer gives a connection for messages, for send, tap and discovery. The
+	// caller closes it.
+	Dialer interface {
+		Dial(ctx context.Context) (transport.Conn, error)
 	}
 	// A Warner has something to say about how it had to work (no management
 	// API: passive declares only). Asked after Read.

@@ -25,6 +25,9 @@ type Schema struct {
 	// Title is what people call an object that has no name of its own, as a
 	// binding. Nil: its ID.
 	Title func(v cty.Value) string
+	// Derived says that no block of the language makes such an object by itself:
+	// participants and graphs are lowered to it (process, keeper).
+	Derived bool
 	// Meterable says that deleting such an object may lose messages or drag
 	// unmanaged objects along: the plan asks the provider's Meter first.
 	Meterable bool
@@ -60,6 +63,7 @@ type Attr struct {
 	Computed  bool     // known only after the object exists; may also be written unless Required
 	ReadOnly  bool     // cannot be written; data sources and computed facts
 	Elastic   bool     // an autoscaler may move it: not drift
+	Restarts  bool     // an update of it restarts a process: the plan says so ('↻')
 	// WriteOnly: the broker never tells it; a changed value is found by the
 	// provider (unknown in Read: not compared) or by a hash in state.
 	WriteOnly bool
@@ -73,6 +77,10 @@ type Attr struct {
 	Check     func(cty.Value) error // one value by itself; never called with null or unknown
 	// Attrs makes it a nested block: at most one, an object value, null where absent.
 	Attrs []Attr
+	// Label makes the nested block one with a label (this is what the label is
+	// called in messages: "port"); it may be written once for each label, and
+	// the value is a map of objects by label, empty where none is written.
+	Label string
 	// Message for an attribute of the language that this version does not have yet.
 	NotYet string
 	// ChangeMeans overrides the derived words of the docs table ("in place", "replace").
@@ -84,7 +92,10 @@ func (a *Attr) IsBlock() bool { return len(a.Attrs) > 0 }
 
 // ValueType is the cty type of the attribute's value.
 func (a *Attr) ValueType() cty.Type {
-	if a.IsBlock() {
+	switch {
+	case a.IsBlock() && a.Label != "":
+		return cty.Map(objectType(a.Attrs))
+	case a.IsBlock():
 		return objectType(a.Attrs)
 	}
 	return a.Type

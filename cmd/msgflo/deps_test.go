@@ -20,6 +20,10 @@ var floors = map[string]int{
 	"providers/transport": 1, "providers/participant": 2, "config/component": 1,
 	"providers/rabbitmq/rabbittest": 2, "providers/rabbitmq/rabbittest/cmd": 7, "providers/fake": 2, "providers/providertest": 2,
 	"state/local": 2, "state/http": 2, "state/storetest": 2,
+	"planner/desired/flow": 2, "providers/launch": 1,
+	"providers/local/control": 2, "providers/discovery": 2, "providers/mqtt/router": 2, "providers/mqtt/embedded": 2,
+	"providers/local/agent": 3, "providers/local/services": 3,
+	"providers/local": 4, "providers/mqtt": 4,
 	"planner/desired": 3,
 	"planner":         4, "planner/refresh": 4, "planner/apply": 4,
 	"cmd/msgflo/internal/workspace": 5,
@@ -31,6 +35,8 @@ var floors = map[string]int{
 var sameFloor = map[string]bool{
 	"planner/refresh -> planner":            true, // fills planner.Live
 	"cmd/msgflo -> cmd/msgflo/internal/cli": true,
+	"providers -> providers/transport":      true, // providers.Dialer
+	"providers/launch -> providers":         true, // the schema of a process
 }
 
 // bans are imports that no floor forbids and the design does.

@@ -37,7 +37,11 @@ type Lifecycle struct {
 	IgnoreAll          bool
 	ReplaceTriggeredBy []addr.Instance
 	Adopt              string // keep (default), own, refuse
-	Prefer             string
+	// Shared: made where it is missing, adopted where it is there, whoever marked
+	// it, brought to what is wanted in place, and never deleted or replaced: when it
+	// is not wanted any more it is forgotten (MsgFlo's queue fbp and its policy).
+	Shared bool
+	Prefer string
 }
 
 // A Move is a moved block, resolved: every recorded object under From is now
