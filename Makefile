@@ -1,5 +1,6 @@
 # Everything here needs Go. `make test` and `make bench` install the rest on
-# Debian and Ubuntu: a C compiler (for the race detector) and RabbitMQ.
+# Debian and Ubuntu: a C compiler (for the race detector), RabbitMQ, Mosquitto,
+# and Node with the participants of the examples.
 
 GO         ?= go
 PACKAGES   ?= ./...

@@ -53,16 +53,37 @@ func TestScripts(t *testing.T) {
 
 // copyExamples puts the repository's examples into the story's folder, where
 // it may change them; what somebody's own run left beside them stays there.
+// Installed packages are linked: they are many and do not change.
 func copyExamples(dir string) error {
-	to := filepath.Join(dir, "examples")
-	if err := os.CopyFS(to, os.DirFS("../../examples")); err != nil {
+	from, err := filepath.Abs("../../examples")
+	if err != nil {
 		return err
 	}
-	return filepath.WalkDir(to, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || !strings.Contains(d.Name(), ".flostate") {
+	return filepath.WalkDir(from, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
 			return err
 		}
-		return os.Remove(path)
+		rel, err := filepath.Rel(from, path)
+		if err != nil {
+			return err
+		}
+		to := filepath.Join(dir, "examples", rel)
+		switch {
+		case d.Name() == "node_modules":
+			if err := os.Symlink(path, to); err != nil {
+				return err
+			}
+			return fs.SkipDir
+		case d.IsDir():
+			return os.MkdirAll(to, 0o755)
+		case strings.Contains(d.Name(), ".flostate"):
+			return nil
+		}
+		b, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(to, b, 0o644)
 	})
 }
 
