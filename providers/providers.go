@@ -114,6 +114,9 @@ type Type struct {
 	Config    Schema
 	Resources map[string]*Schema
 	Data      map[string]*Schema // data sources by block type; Query.Type is "data." + that
+	// Launcher: picked by a launcher block's kind, which is Name, not by a URL's
+	// scheme; Config is what that block takes.
+	Launcher bool
 	// Open is lazy: it connects at first use, per vhost; a vhost that is not
 	// there yet reads as "everything absent".
 	Open func(ctx context.Context, env Env) (Provider, error)
@@ -137,6 +140,15 @@ type Depth struct {
 
 // Messages is the number of messages at risk.
 func (d Depth) Messages() int64 { return d.Ready + d.Unacked }
+
+// Traffic is how a queue fares. A number below 0 is one that the broker does
+// not tell.
+type Traffic struct {
+	Absent         bool // there is no such queue; the rest is 0
+	Ready, Unacked int64
+	Consumers      int64
+	In, Out        float64 // messages a second that came in and were handed out
+}
 
 // The rest of what a provider may be able to do, found by type assertion.
 type (
@@ -173,6 +185,11 @@ type (
 	// caller closes it.
 	Dialer interface {
 		Dial(ctx context.Context) (transport.Conn, error)
+	}
+	// An Observer tells how queues fare now, for `status`: by lists, however many
+	// are asked about, never a request a queue. An answer may be seconds old.
+	Observer interface {
+		Observe(ctx context.Context, queries []Query) ([]Traffic, error)
 	}
 	// A Warner has something to say about how it had to work (no management
 	// API: passive declares only). Asked after Read.
