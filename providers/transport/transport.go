@@ -63,6 +63,8 @@ type Delivery struct {
 	// cannot be settled any more, and the broker delivers the message again.
 	Lost    <-chan struct{}
 	Settler Settler
+	// Topic it was published to, on MQTT; "" elsewhere.
+	Topic string
 }
 
 // A Settler tells the broker what became of a delivery. The error is ErrLost
@@ -86,12 +88,18 @@ type Message struct {
 	ContentType string // "" where unknown: msgflo-nodejs sets none
 	Persistent  bool   // survives a restart of the broker in a durable queue
 	Headers     map[string]any
+	// Retained is MQTT's: the broker keeps the message as the topic's last, for
+	// who subscribes later. Of a delivery: it was kept, and is no news.
+	Retained bool
 }
 
 // An Address is where a message goes. On MQTT all three are topics.
 type Address struct {
 	Exchange string // "" is the default exchange: Key is then a queue's name
 	Key      string
+	// Mandatory: a message to an exchange that no queue takes is an error
+	// (ErrUnroutable). One to a queue always is mandatory; MQTT knows no such thing.
+	Mandatory bool
 }
 
 // ToQueue addresses one queue. A queue that does not exist is an error
@@ -137,6 +145,20 @@ type Binding struct{ Queue, Exchange, Key string }
 // KeyDeadLetter is the queue argument that names the exchange which refused
 // messages go to (https://www.rabbitmq.com/docs/dlx).
 const KeyDeadLetter = "x-dead-letter-exchange"
+
+// OneWay marks a Subscription whose broker takes nothing back (MQTT, where the
+// session does not stay): what is refused with requeue is delivered again on
+// the same subscription, and once that was cancelled it is lost. Who stops
+// works off what Deliveries still gives.
+type OneWay interface{ OneWay() }
+
+// A Notifier is a Conn that tells when it stands again after a break. Brokers'
+// are; one in memory need not be.
+type Notifier interface {
+	// Reconnected gives a value after each reconnect; several that nobody took
+	// are one. It is for one reader, and is never closed.
+	Reconnected() <-chan struct{}
+}
 
 // What can go wrong, for errors.Is.
 var (

@@ -197,7 +197,7 @@ func (p *publisher) send(l *line) error {
 		if r.msg.Persistent {
 			m.DeliveryMode = amqp.Persistent
 		}
-		mandatory := r.to.Exchange == ""
+		mandatory := r.to.Exchange == "" || r.to.Mandatory
 		if mandatory {
 			r.id = strconv.FormatUint(l.GetNextPublishSeqNo(), 10)
 			m.MessageId = r.id
@@ -244,6 +244,8 @@ func (l *line) takeReturned(id string) bool {
 
 func (r *request) verdict(ack, returned bool) error {
 	switch {
+	case returned && r.to.Exchange != "":
+		return fmt.Errorf("publishing to exchange %q: %w", r.to.Exchange, transport.ErrUnroutable)
 	case returned:
 		return fmt.Errorf("publishing to queue %q: %w", r.to.Key, transport.ErrNoQueue)
 	case !ack:

@@ -16,9 +16,11 @@ import (
 // each.
 type subscription struct {
 	conn     *Conn
-	queue    string
+	queue    string // "" of a tap
 	prefetch int
 	out      chan transport.Delivery
+	// prepare makes, on each session, the queue to consume; nil: it is queue.
+	prepare func(*amqp.Channel) (queue string, err error)
 
 	stop     chan struct{} // closed by Cancel
 	stopOnce sync.Once
@@ -37,11 +39,21 @@ const consumerTag = "msgflo" // unique on its channel, which has no other
 
 // Subscribe implements transport.Conn.
 func (c *Conn) Subscribe(ctx context.Context, queue string, o transport.SubscribeOptions) (transport.Subscription, error) {
+	s := newSubscription(c, o)
+	s.queue = queue
+	return s.begin(ctx)
+}
+
+func newSubscription(c *Conn, o transport.SubscribeOptions) *subscription {
 	prefetch := max(o.Prefetch, 1)
-	s := &subscription{
-		conn: c, queue: queue, prefetch: prefetch, out: make(chan transport.Delivery, prefetch),
+	return &subscription{
+		conn: c, prefetch: prefetch, out: make(chan transport.Delivery, prefetch),
 		stop: make(chan struct{}), ended: make(chan struct{}),
 	}
+}
+
+func (s *subscription) begin(ctx context.Context) (transport.Subscription, error) {
+	c := s.conn
 	for {
 		on, err := c.in.session(ctx)
 		if err != nil {
@@ -107,8 +119,15 @@ func (s *subscription) consume(on *session) (*consumer, error) {
 		return nil, err
 	}
 	c := &consumer{on: on, ch: ch, closed: ch.NotifyClose(make(chan *amqp.Error, 1))}
+	queue := s.queue
+	if s.prepare != nil {
+		if queue, err = s.prepare(ch); err != nil {
+			_ = ch.Close() // a refusal has closed it
+			return nil, err
+		}
+	}
 	if err = ch.Qos(s.prefetch, 0, false); err == nil {
-		c.deliveries, err = ch.Consume(s.queue, consumerTag, false, false, false, false, nil)
+		c.deliveries, err = ch.Consume(queue, consumerTag, false, false, false, false, nil)
 	}
 	if err == nil {
 		return c, nil
@@ -116,9 +135,9 @@ func (s *subscription) consume(on *session) (*consumer, error) {
 	_ = ch.Close() // a refusal has closed it
 	var e *amqp.Error
 	if errors.As(err, &e) && e.Code == amqp.NotFound {
-		return nil, fmt.Errorf("consuming queue %q: %w", s.queue, transport.ErrNoQueue)
+		return nil, fmt.Errorf("consuming queue %q: %w", queue, transport.ErrNoQueue)
 	}
-	return nil, refusal(fmt.Sprintf("consuming queue %q", s.queue), err)
+	return nil, refusal(fmt.Sprintf("consuming queue %q", queue), err)
 }
 
 // run forwards from one consumer after the other.

@@ -10,8 +10,11 @@ import (
 // A Conn is one client's connection.
 type Conn struct {
 	broker *Broker
-	closed bool // under broker.mu, as subs
-	subs   map[*subscription]bool
+
+	// Under broker.mu.
+	closed  bool
+	subs    map[*subscription]bool
+	changed chan struct{} // closed by Break
 }
 
 var _ transport.Conn = (*Conn)(nil)
@@ -56,6 +59,12 @@ func (c *Conn) Subscribe(ctx context.Context, name string, o transport.Subscribe
 	if q == nil {
 		return nil, fmt.Errorf("consuming queue %q: %w", name, transport.ErrNoQueue)
 	}
+	return c.subscribe(q, o), nil
+}
+
+// subscribe adds a consumer to a queue. Under the broker's mu.
+func (c *Conn) subscribe(q *queue, o transport.SubscribeOptions) *subscription {
+	b := c.broker
 	prefetch := max(o.Prefetch, 1)
 	s := &subscription{
 		broker: b, queue: q, prefetch: prefetch, out: make(chan transport.Delivery, prefetch),
@@ -64,7 +73,7 @@ func (c *Conn) Subscribe(ctx context.Context, name string, o transport.Subscribe
 	q.consumers = append(q.consumers, s)
 	c.subs[s] = true
 	q.dispatch()
-	return s, nil
+	return s
 }
 
 // Close implements transport.Conn.
@@ -93,4 +102,6 @@ func (c *Conn) Break() {
 		s.lost = make(chan struct{})
 		s.lose()
 	}
+	close(c.changed)
+	c.changed = make(chan struct{})
 }

@@ -20,6 +20,8 @@ type Broker struct {
 	queues    map[string]*queue
 	exchanges map[string]transport.Exchange
 	bindings  map[transport.Binding]bool
+	links     map[transport.Link]bool // between exchanges
+	taps      int                     // made so far; their names
 }
 
 type queue struct {
@@ -38,11 +40,14 @@ type message struct {
 func New() *Broker {
 	return &Broker{
 		queues: map[string]*queue{}, exchanges: map[string]transport.Exchange{}, bindings: map[transport.Binding]bool{},
+		links: map[transport.Link]bool{},
 	}
 }
 
 // Connect makes a connection to the broker.
-func (b *Broker) Connect() *Conn { return &Conn{broker: b, subs: map[*subscription]bool{}} }
+func (b *Broker) Connect() *Conn {
+	return &Conn{broker: b, subs: map[*subscription]bool{}, changed: make(chan struct{})}
+}
 
 // Ready is the number of messages of a queue that wait for a consumer.
 func (b *Broker) Ready(name string) int {
@@ -93,9 +98,11 @@ func (b *Broker) publish(to transport.Address, m transport.Message) error {
 		return nil
 	}
 	if _, ok := b.exchanges[to.Exchange]; !ok {
-		return fmt.Errorf("publishing to exchange %q: there is no such exchange", to.Exchange)
+		return fmt.Errorf("publishing to exchange %q: %w", to.Exchange, transport.ErrNoExchange)
 	}
-	b.fanOut(to.Exchange, m)
+	if b.fanOut(to.Exchange, m) == 0 && to.Mandatory {
+		return fmt.Errorf("publishing to exchange %q: %w", to.Exchange, transport.ErrUnroutable)
+	}
 	return nil
 }
 
@@ -109,11 +116,31 @@ func (b *Broker) delete(name string) {
 	}
 }
 
-// fanOut gives every bound queue its copy. Under mu.
-func (b *Broker) fanOut(exchange string, m transport.Message) {
+// fanOut gives every queue that the exchange leads to one copy, and says to
+// how many. Under mu.
+func (b *Broker) fanOut(exchange string, m transport.Message) int {
+	to := map[string]bool{}
+	b.reach(exchange, map[string]bool{}, to)
+	for name := range to {
+		b.queues[name].put(message{Message: m})
+	}
+	return len(to)
+}
+
+// reach collects the queues that an exchange leads to, over other exchanges.
+func (b *Broker) reach(exchange string, seen, queues map[string]bool) {
+	if seen[exchange] {
+		return
+	}
+	seen[exchange] = true
 	for bi := range b.bindings {
 		if bi.Exchange == exchange {
-			b.queues[bi.Queue].put(message{Message: m})
+			queues[bi.Queue] = true
+		}
+	}
+	for l := range b.links {
+		if l.Source == exchange {
+			b.reach(l.Destination, seen, queues)
 		}
 	}
 }

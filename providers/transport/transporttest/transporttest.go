@@ -29,6 +29,9 @@ func Run(t *testing.T, connect func(t *testing.T) transport.Conn) {
 		"close":       closing,
 		"no queue":    noQueue,
 		"differs":     differs,
+		"tap":         tap,
+		"inspect":     inspect,
+		"bind":        bind,
 	} {
 		t.Run(name, func(t *testing.T) { f(t, connect) })
 	}
