@@ -30,17 +30,28 @@ type form struct {
 type refusal struct{ summary, detail string }
 
 func newForm(what string, attrs []string, blocks map[string][]string, refused map[string]refusal) *form {
-	f := &form{what: what, attrs: map[string]bool{}, blocks: blocks, refused: refused, schema: &hcl.BodySchema{}}
+	f := &form{what: what, attrs: map[string]bool{}, blocks: map[string][]string{}, refused: refused, schema: &hcl.BodySchema{}}
 	for _, a := range attrs {
-		f.attrs[a] = true
-		f.schema.Attributes = append(f.schema.Attributes, hcl.AttributeSchema{Name: a})
-		f.names = append(f.names, a)
+		f.addAttr(a)
 	}
 	for _, b := range sortedKeys(blocks) {
-		f.schema.Blocks = append(f.schema.Blocks, hcl.BlockHeaderSchema{Type: b, LabelNames: blocks[b]})
-		f.names = append(f.names, b)
+		f.addBlock(b, blocks[b]...)
 	}
 	return f
+}
+
+// addAttr lets the form take one more argument.
+func (f *form) addAttr(name string) {
+	f.attrs[name] = true
+	f.schema.Attributes = append(f.schema.Attributes, hcl.AttributeSchema{Name: name})
+	f.names = append(f.names, name)
+}
+
+// addBlock lets the form take one more nested block.
+func (f *form) addBlock(name string, labels ...string) {
+	f.blocks[name] = labels
+	f.schema.Blocks = append(f.schema.Blocks, schemaOf(name, labels...))
+	f.names = append(f.names, name)
 }
 
 // content is a body sorted by a form.
@@ -178,8 +189,10 @@ func (d *decoder) name(b *hcl.Block, i int) (string, bool) {
 
 func nameHint(blockType string) string {
 	switch blockType {
-	case "variable", "output", "module", "check", "broker":
+	case "variable", "output", "module", "check", "broker", "component", "launcher", "graph":
 		return ""
+	case "participant":
+		return " What its role is called on the broker is its argument role."
 	}
 	return " What the object is called on the broker is its argument name."
 }

@@ -1,6 +1,8 @@
 package config
 
 import (
+	"strings"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
@@ -36,6 +38,12 @@ func (d *decoder) file(body hcl.Body) {
 			d.importBlock(b)
 		case "check":
 			d.check(b)
+		case "component":
+			d.component(b)
+		case "launcher":
+			d.launcher(b)
+		case "graph":
+			d.graph(b)
 		default:
 			d.resource(b)
 		}
@@ -103,7 +111,7 @@ func (d *decoder) moved(b *hcl.Block) {
 	case from == to:
 		d.errorf(b.DefRange, "Moved to itself", "The block says that %s is now %s. Remove the block.", from, to)
 		return
-	case (from.Instance.Type == "") != (to.Instance.Type == "") || from.Instance.Type != to.Instance.Type:
+	case kindOfTarget(from) != kindOfTarget(to):
 		d.errorf(c.attrs["to"].Range, "Moved to another kind", "%s and %s are of different kinds; an object keeps its kind when its address changes.", from, to)
 		return
 	}
@@ -125,7 +133,11 @@ func (d *decoder) removed(b *hcl.Block) {
 	if !ok {
 		return
 	}
-	if from.Instance.Key != "" {
+	if i := from.Instance; i.Owner != "" && i.Type != "" {
+		d.errorf(c.attrs["from"].Range, "Invalid address", "%s goes with what it comes from: a removed block names that as a whole, %s.", from, addr.Target{Instance: addr.Instance{Module: i.Module, Owner: unindexed(i.Owner)}})
+		return
+	}
+	if from.Instance.Key != "" || unindexed(from.Instance.Owner) != from.Instance.Owner {
 		d.errorf(c.attrs["from"].Range, "Invalid address", "A removed block names a whole block, without an index; %s names one instance. To remove one instance, take it out of for_each.", from)
 		return
 	}
@@ -141,8 +153,25 @@ func (d *decoder) target(a *hcl.Attribute) (addr.Target, bool) {
 			return target, true
 		}
 	}
-	d.errorf(a.Expr.Range(), "Invalid address", "%q takes an address such as queue.jobs, queue.jobs[\"eu\"] or module.eu.", a.Name)
+	d.errorf(a.Expr.Range(), "Invalid address", "%q takes an address such as queue.jobs, queue.jobs[\"eu\"], participant.resize or module.eu.", a.Name)
 	return addr.Target{}, false
+}
+
+// kindOfTarget is what an address names: a block type, "participant." for all
+// that a participant gives rise to, "" for a module. An object of a type may move
+// between a block of its own and a participant.
+func kindOfTarget(t addr.Target) string {
+	if i := t.Instance; i.Type != "" || i.Owner == "" {
+		return i.Type
+	}
+	owner, _, _ := strings.Cut(t.Instance.Owner, ".")
+	return owner + "."
+}
+
+// unindexed is an owner's address without its instance key.
+func unindexed(owner string) string {
+	block, _, _ := strings.Cut(owner, "[")
+	return block
 }
 
 // checkMoves reports objects that are said to be gone and are still declared.
@@ -164,6 +193,11 @@ func (d *decoder) declared(t addr.Target) (hcl.Range, bool) {
 	i := t.Instance
 	if i.Type != "" && i.Module == "" && i.Owner == "" && i.Key == "" {
 		if r := d.m.Resources[i.Type+"."+i.Name]; r != nil {
+			return r.Decl, true
+		}
+	}
+	if i.Type == "" && i.Module == "" {
+		if r := d.m.Resources[i.Owner]; r != nil {
 			return r.Decl, true
 		}
 	}
@@ -194,7 +228,7 @@ func (d *decoder) importBlock(b *hcl.Block) {
 	imp.To, imp.ID = d.reference(c.attrs["to"].Expr), c.attrs["id"].Expr
 	to := s
 	to.only, to.what = refResource|refModule|refEach, "the address in an import block"
-	to.wholeObjects = true
+	to.wholeObjects, to.address = true, true
 	d.use(imp.To, to)
 	d.use(imp.ID, s)
 	d.m.Imports = append(d.m.Imports, imp)

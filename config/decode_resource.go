@@ -2,6 +2,7 @@ package config
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -11,11 +12,17 @@ import (
 )
 
 func (d *decoder) resource(b *hcl.Block) {
+	d.declareObject(b, d.l.resources[b.Type])
+}
+
+// declareObject decodes a block that makes objects and declares it in the module.
+func (d *decoder) declareObject(b *hcl.Block, k *kind) *Resource {
 	name, ok := d.name(b, 0)
-	r := d.object(b, d.l.resources[b.Type], name, false)
+	r := d.object(b, k, name, false)
 	if ok && d.declare(r.Key(), b.DefRange) {
 		d.m.Resources[r.Key()] = r
 	}
+	return r
 }
 
 // data decodes a data block; nil where its type or name is no good.
@@ -36,6 +43,14 @@ func (d *decoder) data(b *hcl.Block) *Resource {
 
 func (d *decoder) object(b *hcl.Block, k *kind, name string, data bool) *Resource {
 	c := d.read(b.Body, k.form)
+	r, s := d.header(b, c, k, name, data)
+	r.Blocks = d.blocks(c.blocks, k.schema.Attrs, s)
+	return r
+}
+
+// header decodes what all such blocks have, all but the nested blocks of their
+// own, and returns the scope of what is within.
+func (d *decoder) header(b *hcl.Block, c content, k *kind, name string, data bool) (*Resource, scope) {
 	r := &Resource{Type: k.name, Name: name, Data: data, ProviderType: k.of, Schema: k.schema, Decl: b.DefRange}
 	s := d.repetition(c, &r.Count, &r.ForEach, scope{})
 	d.required(c, k.schema.Attrs, b.DefRange, k.form.what)
@@ -47,7 +62,10 @@ func (d *decoder) object(b *hcl.Block, k *kind, name string, data bool) *Resourc
 	if l := d.single(c, "lifecycle"); l != nil {
 		r.Lifecycle = d.lifecycle(l, k, s, data)
 	}
-	r.Blocks = d.blocks(c.blocks, k.schema.Attrs, s)
+	if k.launched {
+		r.Launcher = d.launchedBy(c.attrs["launcher"], s)
+		delete(c.attrs, "launcher")
+	}
 	for _, m := range metaArguments {
 		delete(c.attrs, m)
 	}
@@ -55,7 +73,7 @@ func (d *decoder) object(b *hcl.Block, k *kind, name string, data bool) *Resourc
 	for _, a := range r.Attrs {
 		d.use(a.Expr, s)
 	}
-	return r
+	return r, s
 }
 
 // required reports arguments and blocks that must be written and are not.
@@ -94,14 +112,41 @@ func (d *decoder) blocks(bs []*hcl.Block, attrs []providers.Attr, s scope) []*Bl
 			}
 			continue
 		}
-		if f := first[b.Type]; f != nil {
-			d.errorf(b.DefRange, "Block written twice", "There is one block %q at most; the first is at %s.", b.Type, at(f.DefRange))
+		a, key := blockAttr(attrs, b.Type), b.Type
+		if a.Label != "" {
+			key += "." + b.Labels[0]
+		}
+		if f := first[key]; f != nil {
+			d.twice(b, a, f)
 			continue
 		}
-		first[b.Type] = b
-		out = append(out, d.nested(b.Body, b.DefRange, blockAttr(attrs, b.Type), s))
+		first[key] = b
+		if n := d.nested(b.Body, b.DefRange, a, s); d.label(n, b, a) {
+			out = append(out, n)
+		}
 	}
 	return out
+}
+
+// twice reports a nested block that is there already.
+func (d *decoder) twice(b *hcl.Block, a *providers.Attr, first *hcl.Block) {
+	if a.Label != "" {
+		d.errorf(b.DefRange, "Block written twice", "There is one block %s %q at most; the first is at %s.", b.Type, b.Labels[0], at(first.DefRange))
+		return
+	}
+	d.errorf(b.DefRange, "Block written twice", "There is one block %q at most; the first is at %s.", b.Type, at(first.DefRange))
+}
+
+// label sets the label of a nested block that has one.
+func (d *decoder) label(n *Block, b *hcl.Block, a *providers.Attr) bool {
+	if a.Label == "" {
+		return true
+	}
+	n.Label = b.Labels[0]
+	if n.Label == "" {
+		d.errorf(b.LabelRanges[0], "Invalid name", "The label of the block %s is the name of its %s, which cannot be empty.", a.Name, a.Label)
+	}
+	return n.Label != ""
 }
 
 func blockAttr(attrs []providers.Attr, name string) *providers.Attr {
@@ -146,6 +191,9 @@ func (d *decoder) dynamic(b *hcl.Block, attrs []providers.Attr, s scope) *Block 
 		}
 		d.errorf(b.LabelRanges[0], "Unknown block", "There is no nested block %q here.%s", b.Labels[0], diag.DidYouMean(b.Labels[0], known))
 		return nil
+	case a.Label != "":
+		d.errorf(b.LabelRanges[0], notYet, "A dynamic block that makes blocks with labels is part of the language, but this version of msgflo does not have it yet: write each %s \"%s\" { … } by itself.", a.Name, strings.ToUpper(a.Label))
+		return nil
 	case !d.need(c, b.DefRange, dynamicForm.what, "for_each"):
 		return nil
 	case body == nil:
@@ -170,8 +218,11 @@ func (d *decoder) dynamic(b *hcl.Block, attrs []providers.Attr, s scope) *Block 
 // lifecycle decodes the block of that name.
 func (d *decoder) lifecycle(b *hcl.Block, k *kind, s scope, data bool) Lifecycle {
 	f := lifecycleForm
-	if data {
+	switch {
+	case data:
 		f = dataLifecycleForm
+	case k.launched:
+		f = participantLifecycleForm
 	}
 	c := d.read(b.Body, f)
 	l := Lifecycle{Decl: b.DefRange}

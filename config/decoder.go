@@ -27,7 +27,7 @@ func newDecoder(l *loader, dir string, root bool) *decoder {
 		m: &Module{
 			Dir: dir, Settings: &Settings{OwnershipMarks: true},
 			Variables: map[string]*Variable{}, Locals: map[string]*Local{}, Outputs: map[string]*Output{},
-			Brokers: map[string]*Broker{}, Calls: map[string]*Call{},
+			Brokers: map[string]*Broker{}, Launchers: map[string]*Launcher{}, Components: map[string]*Component{}, Calls: map[string]*Call{},
 			Resources: map[string]*Resource{}, Data: map[string]*Resource{}, Files: map[string]*hcl.File{},
 			brokerAttrs: l.broker,
 		},

@@ -47,6 +47,12 @@ var secretPlaces = []string{
 	"user \"uN\" {\n  password = user.wN.name\n}\nuser \"wN\" {\n  name = \"%s\"\n}\n",
 	"user \"uN\" {\n  password = \"\\\"%s\\\\\"\n}\n",
 	"user \"uN\" {\n  password = 12345678\n}\nlocals {\n  lN = \"not ${1 + 2} secret\"\n}\n",
+	"component \"cN\" {\n  command = [\"x\"]\n  env     = { OPEN = \"fine\", PW = sensitive(\"%s\") }\n}\nparticipant \"pN\" {\n  component = component.cN\n}\n",
+	"participant \"pN\" {\n  component = \"msgflo/Drop\"\n  env       = { PW = local.lN, URL = \"amqp://u:%s@h\" }\n}\nlocals {\n  lN = sensitive(\"x%s\")\n}\n",
+	"participant \"pN\" {\n  env = { PW = var.vN }\n}\nvariable \"vN\" {\n  sensitive = true\n  default   = \"%s\"\n}\n",
+	"graph \"gN\" {\n  participant \"pN\" {\n    env = { PW = sensitive(\"%s\") }\n  }\n  initial \"pN.in\" {\n    data = { a = sensitive(\"%s\") }\n  }\n}\n",
+	"user \"uN\" {\n  password = participant.pN.env[\"PW\"]\n}\nparticipant \"pN\" {\n  env = { PW = \"%s\" }\n}\n",
+	"launcher \"local\" \"nN\" {\n  token = \"%s\"\n}\n",
 	"data \"queue\" \"dN\" {\n  name = \"plain\"\n}\n",
 }
 
@@ -73,7 +79,7 @@ func TestNoSecretSurvives(t *testing.T) {
 			secret := rapid.StringMatching(`S3CRET[a-z]{0,4}`).Draw(t, "secret")
 			p = strings.NewReplacer("uN", fmt.Sprint("u", i), "vN", fmt.Sprint("v", i), "lN", fmt.Sprint("l", i), "mN", fmt.Sprint("m", i),
 				"oN", fmt.Sprint("o", i), "bN", fmt.Sprint("b", i), "sN", fmt.Sprint("s", i), "pN", fmt.Sprint("p", i), "wN", fmt.Sprint("w", i),
-				"dN", fmt.Sprint("d", i), "%%", "%", "%s", secret).Replace(p)
+				"dN", fmt.Sprint("d", i), "cN", fmt.Sprint("c", i), "gN", fmt.Sprint("g", i), "nN", fmt.Sprint("n", i), "%%", "%", "%s", secret).Replace(p)
 			src += p
 		}
 		if rapid.Bool().Draw(t, "crlf") {
@@ -171,6 +177,25 @@ broker "two" {
 locals {
   user = env("X")
   doc  = "https://www.rabbitmq.com/docs/uri-spec?x=y#z, mail@example.com, http://[::1]:15672/@"
+}
+component "c" {
+  command = ["node", "x.js", self.role]
+  env     = { LEVEL = "debug" }
+}
+participant "p" {
+  component = component.c
+  env       = { PASSWORD = env("APP_PASSWORD"), MODE = "visible" }
+}
+graph "g" {
+  edge "p.out" "p.in" {
+  }
+  initial "p.in" {
+    data = 300
+  }
+}
+launcher "local" "here" {
+  directory = "/srv"
+  token     = env("TOKEN")
 }
 parameter "p" {
   value = { "dest-queue" = "jobs", "src-uri" = "amqp://localhost" }

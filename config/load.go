@@ -54,7 +54,10 @@ type loader struct {
 	*vocabulary
 	version string
 	sources sources
-	brokers map[string]*Broker // the root's, which all modules use
+	// Those of the root, which all modules use.
+	brokers   map[string]*Broker
+	launchers map[string]*Launcher
+
 	dirs    map[string]*Module // decoded already, by path
 	loading []string           // from the root to the directory at hand
 	modules int                // instances in the tree so far
@@ -69,7 +72,7 @@ func (l *loader) load(dir string, call *Call) (*Module, hcl.Diagnostics) {
 		return nil, d.diags
 	}
 	if d.root {
-		l.brokers = d.m.Brokers
+		l.brokers, l.launchers = d.m.Brokers, d.m.Launchers
 	}
 	l.loading = append(l.loading, dir)
 	for _, c := range sortedValues(d.m.Calls) {

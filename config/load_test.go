@@ -124,6 +124,9 @@ func dump(b *strings.Builder, in string, m *Module) {
 			if n.Dynamic != nil {
 				dyn = fmt.Sprintf(" for_each=%s iterator=%s", src(n.Dynamic.ForEach), n.Dynamic.Iterator)
 			}
+			if n.Label != "" {
+				dyn += fmt.Sprintf(" %q", n.Label)
+			}
 			line("%s%s%s { %s }", in, n.Name, dyn, attrs(n.Attrs))
 			blocks(in+"  ", n.Blocks)
 		}
@@ -132,9 +135,23 @@ func dump(b *strings.Builder, in string, m *Module) {
 		line("broker %s %s", br.Name, attrs(br.Attrs))
 		blocks("  ", br.Blocks)
 	}
+	for _, l := range sortedValues(m.Launchers) {
+		line("launcher %s %s type=%s %s", l.Kind, l.Name, l.Type.Name, attrs(l.Attrs))
+		blocks("  ", l.Blocks)
+	}
+	for _, c := range sortedValues(m.Components) {
+		line("component %s %s", c.Name, attrs(c.Attrs))
+		blocks("  ", c.Blocks)
+	}
 	resource := func(r *Resource) {
 		line("%s count=%s for_each=%s broker=%s depends_on=%s %s", r.Key(), src(r.Count), src(r.ForEach), src(r.Broker), traversals(r.DependsOn), attrs(r.Attrs))
+		if r.Launcher != nil || r.In != "" {
+			line("  launcher=%s in=%q", src(r.Launcher), r.In)
+		}
 		blocks("  ", r.Blocks)
+		if r.Graph != nil {
+			graph(line, src, r.Graph)
+		}
 		if l := r.Lifecycle; l.Decl != (hcl.Range{}) {
 			line("  lifecycle prevent=%s ignore=%q all=%v adopt=%s prefer=%s", src(l.PreventDestroy), l.IgnoreChanges, l.IgnoreAll, src(l.Adopt), src(l.Prefer))
 			for _, e := range l.ReplaceTriggeredBy {
@@ -171,6 +188,22 @@ func dump(b *strings.Builder, in string, m *Module) {
 		if c.Module != nil {
 			dump(b, in+"    ", c.Module)
 		}
+	}
+}
+
+func graph(line func(string, ...any), src func(hcl.Expression) string, g *Graph) {
+	for _, e := range g.Edges {
+		from, to := e.From, e.To
+		if e.FromExpr != nil {
+			from, to = src(e.FromExpr), src(e.ToExpr)
+		}
+		line("  edge %s -> %s delivery=%s dead_letter=%s", from, to, src(e.Delivery), src(e.DeadLetter))
+	}
+	for _, i := range g.Initials {
+		line("  initial %s %s", i.To, src(i.Data))
+	}
+	for _, e := range g.Exports {
+		line("  export out=%v %s %s", e.Out, e.Name, src(e.End))
 	}
 }
 

@@ -128,7 +128,7 @@ type Call struct {
 type Resource struct {
 	Type, Name     string
 	Data           bool
-	ProviderType   *providers.Type // whose Resources has Type
+	ProviderType   *providers.Type // whose Resources has Type; nil for a participant and a graph
 	Schema         *providers.Schema
 	Count, ForEach hcl.Expression            // at most one is set
 	Broker         hcl.Expression            // nil: the only one

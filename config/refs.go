@@ -29,6 +29,8 @@ const (
 	refCount
 	refSelf
 	refPath
+	refComponent
+	refLauncher
 )
 
 // A scope is what the names in an expression mean at its place.
@@ -40,6 +42,9 @@ type scope struct {
 	only         refKind   // if not zero, the sorts that may be referred to here …
 	what         string    // … because this is the place
 	wholeObjects bool      // a reference may end at a block that has instances
+	address      bool      // it is the address of an object, also of one that a participant gives rise to
+	component    bool      // in a component block: self is the participant that it plays
+	launcher     bool      // in the argument of that name
 }
 
 type iterator struct {
@@ -150,6 +155,14 @@ func (d *decoder) refer(t hcl.Traversal, s scope) {
 		if d.allowed(t, s, refBroker) {
 			d.brokerRef(t)
 		}
+	case root == "component":
+		if d.allowed(t, s, refComponent) {
+			d.componentRef(t)
+		}
+	case root == "launcher":
+		if d.allowed(t, s, refLauncher) {
+			d.launcherRef(t, s)
+		}
 	case root == "module":
 		if d.allowed(t, s, refModule) {
 			d.moduleRef(t, s)
@@ -160,7 +173,7 @@ func (d *decoder) refer(t hcl.Traversal, s scope) {
 		}
 	case d.l.resources[root] != nil:
 		if d.allowed(t, s, refResource) {
-			d.resourceRef(t)
+			d.resourceRef(t, s)
 		}
 	default:
 		d.unknownRoot(t, s)
@@ -177,7 +190,7 @@ func (d *decoder) allowed(t hcl.Traversal, s scope, k refKind) bool {
 
 // String lists the sorts as they are written.
 func (k refKind) String() string {
-	names := []string{"var.NAME", "local.NAME", "TYPE.NAME", "data.TYPE.NAME", "module.NAME", "broker.NAME", "each.key", "count.index", "self", "path.module"}
+	names := []string{"var.NAME", "local.NAME", "TYPE.NAME", "data.TYPE.NAME", "module.NAME", "broker.NAME", "each.key", "count.index", "self", "path.module", "component.NAME", "launcher.KIND.NAME"}
 	var out []string
 	for i, n := range names {
 		if k&(1<<i) != 0 {
@@ -255,19 +268,39 @@ func (d *decoder) member(t hcl.Traversal, what string, names ...string) {
 	if slices.Contains(names, attr(t, 1)) {
 		return
 	}
-	d.errorf(t.SourceRange(), "Unknown name", "%s has only %s.", upperFirst(what), t.RootName()+"."+strings.Join(names, " and "+t.RootName()+"."))
+	d.errorf(t.SourceRange(), "Unknown name", "%s has only %s.", upperFirst(what), listed(t.RootName()+".", names))
+}
+
+// listed writes names as people list them: a.x, a.y and a.z.
+func listed(prefix string, names []string) string {
+	last := len(names) - 1
+	text := prefix + names[last]
+	if last > 0 {
+		text = prefix + strings.Join(names[:last], ", "+prefix) + " and " + text
+	}
+	return text
 }
 
 func (d *decoder) repeated(t hcl.Traversal, s scope, k refKind, here bool, argument string, names ...string) {
 	switch {
 	case here && d.allowed(t, s, k):
 		d.member(t, t.RootName(), names...)
+	case s.component:
+		d.errorf(t.SourceRange(), "Nothing repeated here", "%s has no value in a component block, which all participants share that it plays: self.role is the role of the one at hand.", traversalText(t))
 	case !here:
 		d.errorf(t.SourceRange(), "Nothing repeated here", "%s has a value only in a block with %s, and not in that argument itself.", traversalText(t), argument)
 	}
 }
 
 func (d *decoder) self(t hcl.Traversal, s scope) {
+	if s.component {
+		d.member(t, "the participant that a component plays", componentSelf...)
+		return
+	}
+	if s.self == nil && slices.Contains(componentSelf, attr(t, 1)) {
+		d.errorf(t.SourceRange(), "No self here", "%s has a value only in a component block, where self is the participant that the component plays.", traversalText(t))
+		return
+	}
 	if s.self == nil {
 		d.errorf(t.SourceRange(), "No self here", "self is the object as it is afterwards, so it has a value only in a postcondition.")
 		return
@@ -303,25 +336,25 @@ func (d *decoder) dataRef(t hcl.Traversal, s scope) {
 		return
 	}
 	if s.data != nil && s.data.Type == typ && s.data.Name == attr(t, 2) {
-		d.objectRef(t, 3, s.data)
+		d.objectRef(t, 3, s.data, s)
 		return
 	}
 	if r, ok := find(d, t, 2, typ+" data source", "data."+typ+".", d.m.Data); ok {
-		d.objectRef(t, 3, r)
+		d.objectRef(t, 3, r, s)
 	}
 }
 
-func (d *decoder) resourceRef(t hcl.Traversal) {
+func (d *decoder) resourceRef(t hcl.Traversal, s scope) {
 	typ := t.RootName()
 	if r, ok := find(d, t, 1, typ, typ+".", d.m.Resources); ok {
-		d.objectRef(t, 2, r)
+		d.objectRef(t, 2, r, s)
 	}
 }
 
 // objectRef checks what follows TYPE.NAME.
-func (d *decoder) objectRef(t hcl.Traversal, i int, r *Resource) {
+func (d *decoder) objectRef(t hcl.Traversal, i int, r *Resource, s scope) {
 	if rest, ok := d.instance(t, i, r.Count, r.ForEach); ok && len(rest) > 0 {
-		d.attributes(rest, r.Schema.Attrs, kindOf(r))
+		d.objectPath(rest, r, s)
 	}
 }
 
@@ -383,7 +416,9 @@ func (d *decoder) attributes(t hcl.Traversal, attrs []providers.Attr, what strin
 		if !found.IsBlock() {
 			return true
 		}
-		attrs, what, t = found.Attrs, "the block "+found.Name, t[1:]
+		if attrs, what, t = found.Attrs, "the block "+found.Name, t[1:]; found.Label != "" && len(t) > 0 {
+			t = t[1:] // the label, as an index or a name
+		}
 	}
 	return true
 }
@@ -404,14 +439,17 @@ func (d *decoder) unknownRoot(t hcl.Traversal, s scope) {
 		d.errorf(rng, r.summary, "%s", r.detail)
 		return
 	}
-	known := []string{"var", "local", "module", "data", "broker", "path"}
+	known := []string{"var", "local", "module", "data", "broker", "component", "path"}
 	if s.each {
 		known = append(known, "each")
 	}
 	if s.count {
 		known = append(known, "count")
 	}
-	if s.self != nil {
+	if s.launcher {
+		known = append(known, "launcher")
+	}
+	if s.self != nil || s.component {
 		known = append(known, "self")
 	}
 	for it := s.iterators; it != nil; it = it.next {

@@ -92,7 +92,7 @@ func (w *referenceWalker) relative(n *hclsyntax.RelativeTraversalExpr) {
 	}
 	r := w.d.m.Resources[block.Traversal.RootName()+"."+attr(block.Traversal, 1)]
 	if r != nil && (r.Count != nil || r.ForEach != nil) {
-		w.d.attributes(n.Traversal, r.Schema.Attrs, kindOf(r))
+		w.d.objectPath(n.Traversal, r, w.scope)
 	}
 }
 

@@ -80,6 +80,12 @@ func (s *stainer) module(p *place) {
 		s.arguments(in, b.Attrs, m.brokerAttrs)
 		s.blocks(in, b.Blocks)
 	}
+	for _, l := range m.Launchers {
+		s.arguments(in, l.Attrs, l.Type.Config.Attrs)
+		s.blocks(in, l.Blocks)
+	}
+	// What a component or participant puts into env is shown unless it is marked
+	// with sensitive(…) or comes from a sensitive variable, which is found there.
 	if b := m.Settings.Backend; b != nil {
 		for name, a := range b.Attrs {
 			if slices.Contains(backendSecrets, name) {

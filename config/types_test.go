@@ -68,5 +68,14 @@ func testTypes() []*providers.Type {
 			}},
 			Resources: map[string]*providers.Schema{"retained": {Attrs: []providers.Attr{{Name: "topic", Type: str}}}},
 		},
+		{
+			Name: "local", Launcher: true,
+			Config: providers.Schema{Attrs: []providers.Attr{
+				{Name: "directory", Type: str},
+				{Name: "token", Type: str, Sensitive: wholly},
+				{Name: "limits", Attrs: []providers.Attr{{Name: "memory", Type: cty.Number}}},
+			}},
+			Resources: map[string]*providers.Schema{"process": {Derived: true, Attrs: []providers.Attr{{Name: "role", Type: str}}}},
+		},
 	}
 }

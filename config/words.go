@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/msgflo/msgflo/providers"
 )
@@ -18,7 +19,7 @@ func later(what string) refusal {
 // come. One that a provider type brings is none of them.
 func laterBlocks() map[string]refusal {
 	out := map[string]refusal{}
-	for _, w := range []string{"launcher", "library", "component", "participant", "graph", "route", "retained"} {
+	for _, w := range []string{"library", "route", "retained"} {
 		out[w] = later("The block " + w)
 	}
 	return out
@@ -67,13 +68,10 @@ var (
 	destroyForm = newForm("the lifecycle of a removed block", []string{"destroy"}, nil, nil)
 	importForm  = newForm("an import block", []string{"to", "id", "for_each"}, nil,
 		map[string]refusal{"provider": {"Unknown argument", "Which broker it is on follows from the block that \"to\" names. Remove the argument."}})
-	checkForm     = newForm("a check block", nil, map[string][]string{"assert": {}, "data": {"type", "name"}}, nil)
-	lifecycleForm = newForm("a lifecycle block",
-		[]string{"prevent_destroy", "ignore_changes", "replace_triggered_by", "adopt", "prefer"},
-		map[string][]string{"precondition": {}, "postcondition": {}},
-		map[string]refusal{"create_before_destroy": {"No create before destroy",
-			"A broker object is its name, so a second one of that name cannot be made beside it: the old one is deleted first and made again after, with everything that goes with it in the same plan, and bindings are made before the ones they replace go. Remove the argument."}})
-	dataLifecycleForm = newForm("the lifecycle of a data block", nil,
+	checkForm                = newForm("a check block", nil, map[string][]string{"assert": {}, "data": {"type", "name"}}, nil)
+	lifecycleForm            = lifecycleOf("A broker object is its name, so a second one of that name cannot be made beside it: the old one is deleted first and made again after, with everything that goes with it in the same plan, and bindings are made before the ones they replace go. Remove the argument.")
+	participantLifecycleForm = lifecycleOf("How replicas are replaced is said by update: with update { strategy = \"rolling\" }, the default, new ones are started before the old ones stop. Remove the argument.")
+	dataLifecycleForm        = newForm("the lifecycle of a data block", nil,
 		map[string][]string{"precondition": {}, "postcondition": {}}, nil)
 	dynamicForm = newForm("a dynamic block", []string{"for_each", "iterator"}, map[string][]string{"content": {}},
 		map[string]refusal{"labels": {"Unknown argument", "Nested blocks have no labels here. Remove the argument."}})
@@ -92,6 +90,13 @@ var backendForms = map[string]*form{
 
 var laterBackends = []string{"s3", "broker"}
 
+func lifecycleOf(createBefore string) *form {
+	return newForm("a lifecycle block",
+		[]string{"prevent_destroy", "ignore_changes", "replace_triggered_by", "adopt", "prefer"},
+		map[string][]string{"precondition": {}, "postcondition": {}},
+		map[string]refusal{"create_before_destroy": {"No create before destroy", createBefore}})
+}
+
 func conditionForm(what string) *form { return newForm(what, conditionAttrs, nil, nil) }
 
 var (
@@ -105,14 +110,23 @@ func topForm(v *vocabulary) *form {
 	blocks := map[string][]string{
 		"msgflo": {}, "variable": {"name"}, "locals": {}, "output": {"name"}, "module": {"name"}, "broker": {"name"},
 		"data": {"type", "name"}, "moved": {}, "removed": {}, "import": {}, "check": {"name"},
+		"component": {"name"}, "launcher": {"kind", "name"},
 	}
 	refused := laterBlocks()
 	maps.Copy(refused, foreignBlocks())
 	for name := range v.resources {
-		blocks[name] = []string{"name"}
+		blocks[name] = []string{labelOf(name)}
 		delete(refused, name)
 	}
 	return newForm("a configuration", nil, blocks, refused)
+}
+
+// labelOf is what the label of a block that makes objects is called.
+func labelOf(block string) string {
+	if block == "participant" {
+		return "role"
+	}
+	return "name"
 }
 
 // resourceForm is what a block of the schema takes beside its lifecycle.
@@ -122,9 +136,7 @@ func resourceForm(typ string, s *providers.Schema, data bool) *form {
 		what = fmt.Sprintf("a data %q block", typ)
 	}
 	f := schemaForm(what, s.Attrs, metaArguments)
-	f.blocks["lifecycle"] = []string{}
-	f.schema.Blocks = append(f.schema.Blocks, schemaOf("lifecycle"))
-	f.names = append(f.names, "lifecycle")
+	f.addBlock("lifecycle")
 	foreign := map[string]refusal{
 		"create_before_destroy": lifecycleForm.refused["create_before_destroy"],
 		"provider":              {"Unknown argument", "The broker that an object is on is the argument broker: write broker = broker.NAME."},
@@ -162,7 +174,7 @@ func schemaForm(what string, attrs []providers.Attr, more []string) *form {
 		case a.ReadOnly:
 			refused[a.Name] = refusal{"Read-only attribute", fmt.Sprintf("%q in %s comes from the broker and cannot be written. It can be referred to elsewhere.", a.Name, what)}
 		case a.IsBlock():
-			blocks[a.Name] = []string{}
+			blocks[a.Name] = strings.Fields(a.Label)
 		default:
 			args = append(args, a.Name)
 		}

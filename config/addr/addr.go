@@ -59,13 +59,22 @@ func (i Instance) Less(o Instance) bool {
 	case i.Module != o.Module:
 		return i.Module < o.Module
 	case i.Owner != o.Owner:
-		return i.Owner < o.Owner
+		return ownerLess(i.Owner, o.Owner)
 	case i.Type != o.Type:
 		return i.Type < o.Type
 	case i.Name != o.Name:
 		return i.Name < o.Name
 	}
 	return keyLess(i.Key, o.Key)
+}
+
+// ownerLess orders the instances of one participant as those of a block.
+func ownerLess(a, b string) bool {
+	i, j := strings.IndexByte(a, '['), strings.IndexByte(b, '[')
+	if i < 0 || j < 0 || a[:i] != b[:j] {
+		return a < b
+	}
+	return keyLess(a[i:], b[j:])
 }
 
 func keyLess(a, b string) bool {

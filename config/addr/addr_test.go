@@ -26,6 +26,7 @@ func TestParseRefuses(t *testing.T) {
 	for _, s := range []string{
 		``, `queue`, `queue.`, `module.eu`, `participant.resize`, `queue.jobs[1.5]`, `queue.jobs[-1]`,
 		`queue.jobs[*]`, `queue.a.b`, `queue["a"].b`, `module["a"].b.queue.c`, `queue.jobs["a"]["b"]`, `module.eu.queue`,
+		`participant["a"].x.process`, `participant.x["a"]`, `graph.g`, `participant.x.queue.in`, `participant.x["a"]["b"].process`,
 	} {
 		if a, err := Parse(s); err == nil {
 			t.Errorf("%q parsed as %#v", s, a)
@@ -50,6 +51,14 @@ func TestTargets(t *testing.T) {
 		{`participant.resize`, `participant.resize.queue["in"]`, true},
 		{`participant.resize`, `participant.resizer.queue["in"]`, false},
 		{`participant.resize`, `participant.resize["a"].process`, true},
+		{`participant.resize["a"]`, `participant.resize["a"].queue["in"]`, true},
+		{`participant.resize["a"]`, `participant.resize["b"].process`, false},
+		{`participant.resize["a"].queue`, `participant.resize["a"].queue["in"]`, false},
+		{`participant.resize["a"].queue["in"]`, `participant.resize["a"].queue["in"]`, true},
+		{`participant.resize[1]`, `participant.resize[10].process`, false},
+		{`module.m["x"].participant.resize`, `module.m["x"].participant.resize[0].process`, true},
+		{`graph.thumbs`, `graph.thumbs.binding["a.out -> b.in"]`, true},
+		{`graph.thumbs`, `graph.thumbs["eu"].keeper`, true},
 	} {
 		tg, err := ParseTarget(c.target)
 		if err != nil {
@@ -61,6 +70,27 @@ func TestTargets(t *testing.T) {
 		}
 		if got := tg.Matches(i); got != c.want {
 			t.Errorf("%s matches %s: %v", c.target, c.object, got)
+		}
+	}
+}
+
+func TestOrder(t *testing.T) {
+	want := []string{
+		`queue.a[2]`, `queue.a[10]`, `participant.p.process`, `participant.p["a"].process`, `participant.p[2].queue["in"]`, `participant.p[10].process`,
+		`participant.q.process`,
+	}
+	as := make([]Instance, len(want))
+	for i, s := range want {
+		a, err := Parse(s)
+		if err != nil {
+			t.Fatal(err)
+		}
+		as[len(want)-1-i] = a
+	}
+	Sort(as)
+	for i := range as {
+		if as[i].String() != want[i] {
+			t.Errorf("%d: %s, wanted %s", i, as[i], want[i])
 		}
 	}
 }

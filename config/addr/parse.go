@@ -98,6 +98,9 @@ func ParseTarget(s string) (Target, error) {
 	}
 	// broker.main is a provider; broker.main.server an object the broker owns.
 	if len(steps) >= 2 && owners[steps[0].name] {
+		if steps[0].key != "" {
+			return Target{}, &ParseError{s, "an index cannot follow the word " + steps[0].name}
+		}
 		i.Owner = steps[0].name + "." + steps[1].name + steps[1].key
 		steps = steps[2:]
 		if len(steps) == 0 {
