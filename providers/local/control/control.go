@@ -1,8 +1,9 @@
 // Package control is the protocol between the command line and the agent of
 // one state lineage on this machine: what is said, where the socket and the
-// agent's folder are, and a client. It is HTTP with JSON over a unix socket; an answer
-// that takes long is a stream of Events, one a line. It imports launch and the standard
-// library; it knows no workspace and supervises nothing.
+// agent's folder are and what is in it, and a client, which also starts an agent. It is
+// HTTP with JSON over a unix socket; an answer that takes long is a stream of Events,
+// one a line. It imports launch and ground rooms (diag, journal); it knows no workspace and
+// supervises nothing.
 package control
 
 import (
