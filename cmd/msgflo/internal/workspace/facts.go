@@ -1,0 +1,120 @@
+package workspace
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/msgflo/msgflo/config/addr"
+	"github.com/msgflo/msgflo/planner/desired"
+	"github.com/msgflo/msgflo/providers/launch"
+	"github.com/msgflo/msgflo/state"
+)
+
+// A fact is what status needs of one object, declared or recorded alike.
+type fact struct {
+	addr     addr.Instance
+	provider addr.Provider
+	value    cty.Value
+	declared bool
+}
+
+// factsOf are the objects that participants and graphs were lowered to.
+func factsOf(res *desired.Result) []fact {
+	var out []fact
+	for i := range res.Objects {
+		o := &res.Objects[i]
+		if o.Addr.Owner != "" {
+			out = append(out, fact{o.Addr, o.Provider, o.Value, true})
+		}
+	}
+	return out
+}
+
+// recordedFacts are the same of a state.
+func recordedFacts(snap *state.Snapshot, read *reader) []fact {
+	var out []fact
+	for i := range snap.Objects {
+		o := &snap.Objects[i]
+		if o.Addr.Owner == "" {
+			continue
+		}
+		if v, _ := read.decode(o); v != cty.NilVal {
+			out = append(out, fact{o.Addr, o.Provider, v, false})
+		}
+	}
+	return out
+}
+
+// owner is the address of the object's participant or graph.
+func (f *fact) owner() string {
+	if f.addr.Module == "" {
+		return f.addr.Owner
+	}
+	return f.addr.Module + "." + f.addr.Owner
+}
+
+func (f *fact) of(kind string) bool { return strings.HasPrefix(f.addr.Owner, kind+".") }
+
+func (f *fact) attr(name string) cty.Value {
+	t := f.value.Type()
+	if f.value.IsNull() || !f.value.IsKnown() || !t.IsObjectType() || !t.HasAttribute(name) {
+		return cty.NilVal
+	}
+	v, _ := f.value.GetAttr(name).Unmark()
+	if v.IsNull() || !v.IsKnown() {
+		return cty.NilVal
+	}
+	return v
+}
+
+// text is "" for what is not there, not known, or no text.
+func (f *fact) text(name string) string { return text(f.attr(name)) }
+
+func (f *fact) number(name string) int {
+	v := f.attr(name)
+	if v == cty.NilVal || v.Type() != cty.Number {
+		return 0
+	}
+	n, _ := v.AsBigFloat().Int64()
+	return int(n)
+}
+
+// ports reads a list of launch.Port.
+func (f *fact) ports(name string) []Port {
+	v := f.attr(name)
+	out := []Port{}
+	if v == cty.NilVal || !v.CanIterateElements() {
+		return out
+	}
+	for _, e := range v.AsValueSlice() {
+		p := fact{value: e}
+		out = append(out, Port{ID: p.text("id"), Queue: p.text("queue")})
+	}
+	return out
+}
+
+func portsOf(ps []launch.Port) []Port {
+	out := []Port{}
+	for _, p := range ps {
+		out = append(out, Port{ID: p.ID, Queue: p.Queue})
+	}
+	return out
+}
+
+// key is the object's key as text: in of ["in"]. Keys are written as HCL has
+// strings, which is Go's way but for the two that begin a template.
+func (f *fact) key() string {
+	k := strings.TrimSuffix(strings.TrimPrefix(f.addr.Key, "["), "]")
+	if s, err := strconv.Unquote(k); err == nil {
+		return strings.NewReplacer("$${", "${", "%%{", "%{").Replace(s)
+	}
+	return k
+}
+
+// ends are what the key of an edge's object says: role.port on both sides.
+func (f *fact) ends() (from, to string, ok bool) {
+	from, to, ok = strings.Cut(f.key(), " -> ")
+	return from, to, ok
+}

@@ -1,0 +1,288 @@
+package workspace
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/msgflo/msgflo/config/addr"
+	"github.com/msgflo/msgflo/config/diag"
+	"github.com/msgflo/msgflo/planner/desired"
+	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/launch"
+	"github.com/msgflo/msgflo/providers/local/control"
+)
+
+// Running is a workspace seen by commands that act on what runs: they read the
+// state without its lock, need no broker, and work with a configuration that is
+// being edited.
+type Running struct {
+	w        *Workspace
+	declared []fact
+	brokers  map[addr.Provider]desired.Broker
+	pool     *pool
+	notes    []string
+}
+
+// Running evaluates the configuration as far as it can be. What cannot be is
+// left out, and noted in Status. Close it.
+func (w *Workspace) Running() *Running {
+	r := &Running{w: w, pool: newPool(w, ""), brokers: map[addr.Provider]desired.Broker{}}
+	if w.module == nil {
+		return r
+	}
+	res, diags := desired.Build(w.module, w.env())
+	if diags.HasErrors() { // variables that were not given leave unknown what depends on them
+		res, diags = desired.Build(w.module, w.validateEnv())
+	}
+	if diags.HasErrors() || res == nil {
+		r.notes = append(r.notes, "The configuration has errors, so that only what was applied and what runs is shown; msgflo validate names them.")
+		return r
+	}
+	r.declared, r.brokers = factsOf(res), res.Providers
+	r.pool.declare(res.Providers)
+	return r
+}
+
+// Close closes connections to brokers.
+func (r *Running) Close() error { return r.pool.Close() }
+
+// A Recorded is what state has of participants: which lineage, which roles.
+type Recorded struct {
+	Lineage string // "" where nothing was ever applied
+	facts   []fact
+}
+
+// Recorded reads the state without its lock.
+func (r *Running) Recorded(ctx context.Context) (*Recorded, hcl.Diagnostics) {
+	snap, diags := r.w.Read(ctx)
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	return &Recorded{snap.Lineage, recordedFacts(snap, newReader(snap, r.w.Types()))}, diags
+}
+
+// Here is what a machine says of itself to Status.
+type Here struct {
+	Machine string
+	Agent   *control.Hello // nil: none answers
+	// Held is what the agent holds, or, where there is none, what its folder says it held.
+	Held []control.Held
+}
+
+// Status joins what is declared, what is recorded, what this machine's agent
+// holds and what the brokers say. Whatever part of it fails is noted.
+func (r *Running) Status(ctx context.Context, rec *Recorded, here Here) *Status {
+	s := &Status{
+		FormatVersion: StatusVersion, Lineage: rec.Lineage, Machine: here.Machine,
+		Roles: []Role{}, Edges: []Edge{}, Notes: slices.Clone(r.notes),
+	}
+	if here.Agent != nil {
+		s.Agent = &Agent{here.Agent.PID, here.Agent.Version, here.Agent.Started}
+	}
+	t := &table{here: here, roles: map[roleKey]*Role{}}
+	t.add(r.declared)
+	t.add(rec.facts)
+	for i := range here.Held {
+		t.held(&here.Held[i])
+	}
+	r.traffic(ctx, t, s)
+	s.Roles, s.Edges = t.sorted(), t.edgeList()
+	if s.Notes == nil {
+		s.Notes = []string{}
+	}
+	return s
+}
+
+// Roles are the roles of this directory, for commands that take one.
+func (r *Running) Roles(rec *Recorded, here Here) []Role {
+	t := &table{here: here, roles: map[roleKey]*Role{}}
+	t.add(r.declared)
+	t.add(rec.facts)
+	for i := range here.Held {
+		t.held(&here.Held[i])
+	}
+	return t.sorted()
+}
+
+// traffic asks each broker once about all its queues.
+func (r *Running) traffic(ctx context.Context, t *table, s *Status) {
+	asked := map[addr.Provider]map[string]cty.Value{} // queue objects by name
+	for _, role := range t.roles {
+		p := addr.Provider{Kind: "broker", Name: role.Broker}
+		b, ok := r.brokers[p]
+		if !ok || b.Type.Resources["queue"] == nil {
+			continue // topics have no depth
+		}
+		for _, port := range role.Inports {
+			if port.Queue == "" {
+				continue
+			}
+			if asked[p] == nil {
+				asked[p] = map[string]cty.Value{}
+			}
+			if _, done := asked[p][port.Queue]; !done {
+				asked[p][port.Queue] = r.queueValue(b, t.vhosts[brokerQueue{p, port.Queue}], port.Queue)
+			}
+		}
+	}
+	for _, p := range sortedProviders(asked) {
+		answers, err := r.observe(ctx, p, asked[p])
+		if err != nil {
+			s.Notes = append(s.Notes, fmt.Sprintf("Queue depths of %s are not known: %s", p, diag.Sentence(diag.EscapeText(err.Error()))))
+			continue
+		}
+		t.fill(p, answers)
+	}
+}
+
+// queueValue names a queue as the broker's schema does.
+func (r *Running) queueValue(b desired.Broker, vhost, name string) cty.Value {
+	attrs := map[string]cty.Value{"name": cty.StringVal(name)}
+	if vhost != "" {
+		attrs["vhost"] = cty.StringVal(vhost)
+	} else if b.Type.Defaults != nil {
+		b.Type.Defaults(b.Config, "queue", attrs)
+	}
+	return b.Type.Resources["queue"].Complete(attrs)
+}
+
+func (r *Running) observe(ctx context.Context, p addr.Provider, queues map[string]cty.Value) (map[string]*Traffic, error) {
+	if !r.brokers[p].Config.IsWhollyKnown() {
+		return nil, fmt.Errorf("its block needs a variable that has no value here; give it with -var or -var-file")
+	}
+	pr, err := r.pool.Open(p)
+	if err != nil {
+		return nil, err
+	}
+	o, ok := pr.(providers.Observer)
+	if !ok {
+		return nil, fmt.Errorf("this kind of broker does not tell them")
+	}
+	names := make([]string, 0, len(queues))
+	for n := range queues {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	qs := make([]providers.Query, len(names))
+	for i, n := range names {
+		qs[i] = providers.Query{Type: "queue", Value: queues[n]}
+	}
+	got, err := o.Observe(ctx, qs)
+	if err != nil {
+		r.pool.forget(p) // it may answer the next time, and a provider remembers that it did not
+		return nil, err
+	}
+	out := make(map[string]*Traffic, len(got))
+	for i, g := range got {
+		out[names[i]] = trafficOf(g)
+	}
+	return out, nil
+}
+
+func trafficOf(g providers.Traffic) *Traffic {
+	if g.Absent {
+		return &Traffic{Missing: true}
+	}
+	return &Traffic{Ready: known(g.Ready), Unacked: known(g.Unacked), Consumers: known(g.Consumers), InRate: known(g.In), OutRate: known(g.Out)}
+}
+
+func known[T int64 | float64](n T) *T {
+	if n < 0 {
+		return nil
+	}
+	return &n
+}
+
+// forget closes a provider, so that the next use opens it anew.
+func (p *pool) forget(a addr.Provider) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if pr := p.open[a]; pr != nil {
+		_ = pr.Close() // it failed already
+		delete(p.open, a)
+	}
+}
+
+// RoleNotFound is the error of a command whose role is not there; it names the
+// nearest.
+type RoleNotFound struct{ text string }
+
+func (e *RoleNotFound) Error() string   { return e.text }
+func (e *RoleNotFound) Summary() string { return "No such role" }
+
+// FindRole finds the role that a person names: as the broker knows it, as
+// BROKER/ROLE, or by its participant's address or label.
+func FindRole(roles []Role, name string) (*Role, error) {
+	var found []*Role
+	for i := range roles {
+		if roles[i].named(name) {
+			found = append(found, &roles[i])
+		}
+	}
+	switch {
+	case len(found) == 1:
+		return found[0], nil
+	case len(found) > 1:
+		var each []string
+		for _, r := range found {
+			each = append(each, r.Broker+"/"+r.Role)
+		}
+		return nil, &RoleNotFound{fmt.Sprintf("%q is a role on several brokers; name one of them: %s.", name, diag.Escape(strings.Join(each, ", ")))}
+	case len(roles) == 0:
+		return nil, &RoleNotFound{fmt.Sprintf("There is no role %q: this directory has no participants.", name)}
+	}
+	var names []string
+	for i := range roles {
+		names = append(names, roles[i].Role)
+	}
+	near := diag.DidYouMean(name, names)
+	if near == "" {
+		near = " There " + listRoles(names)
+	}
+	return nil, &RoleNotFound{fmt.Sprintf("There is no role %q here.%s", name, near)}
+}
+
+// maxNamed is how many roles an error lists.
+const maxNamed = 12
+
+func listRoles(names []string) string {
+	for i, n := range names {
+		names[i] = diag.Escape(n)
+	}
+	switch {
+	case len(names) == 1:
+		return "is only " + names[0] + "."
+	case len(names) > maxNamed:
+		return fmt.Sprintf("are %s and %d more; msgflo status lists them.", strings.Join(names[:maxNamed], ", "), len(names)-maxNamed)
+	}
+	return "are " + strings.Join(names, ", ") + "."
+}
+
+func (r *Role) named(name string) bool {
+	return name == r.Role || name == r.Broker+"/"+r.Role || r.Address != "" && (name == r.Address || "participant."+name == r.Address)
+}
+
+// Key is how the agent names the role's process.
+func (r *Role) Key() control.Key {
+	return control.Key{Kind: control.Process, Name: r.Broker + "/" + r.Role}
+}
+
+func compareRoles(a, b *Role) int {
+	return cmp.Or(strings.Compare(a.Broker, b.Broker), strings.Compare(a.Role, b.Role))
+}
+
+// worst brings the states of replicas into one word.
+func worst(rs []launch.Replica) State {
+	for _, s := range []launch.State{launch.Failed, launch.Waiting, launch.Stopping, launch.Starting, launch.Running, launch.Stopped} {
+		if slices.ContainsFunc(rs, func(r launch.Replica) bool { return r.State == s }) {
+			return State(s)
+		}
+	}
+	return NotApplied
+}

@@ -1,0 +1,229 @@
+package workspace
+
+import (
+	"cmp"
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/msgflo/msgflo/config/addr"
+	"github.com/msgflo/msgflo/providers/launch"
+	"github.com/msgflo/msgflo/providers/local/control"
+)
+
+type (
+	roleKey     struct{ broker, role string }
+	brokerQueue struct {
+		provider addr.Provider
+		queue    string
+	}
+	edgeKey struct{ graph, from, to, broker string }
+)
+
+// A table gathers roles and edges from several sources; the first that knows
+// something is believed.
+type table struct {
+	here   Here
+	roles  map[roleKey]*Role
+	vhosts map[brokerQueue]string
+	edges  map[edgeKey]*Edge
+}
+
+// add takes the objects of one source: processes, then what is left of
+// participants without one, then edges.
+func (t *table) add(facts []fact) {
+	launched := map[string]bool{}
+	for i := range facts {
+		if f := &facts[i]; f.addr.Type == "process" {
+			launched[f.owner()] = true
+			t.process(f)
+		}
+	}
+	for _, r := range t.roles {
+		if r.State != Foreign {
+			launched[r.Address] = true
+		}
+	}
+	for i := range facts {
+		f := &facts[i]
+		if f.addr.Type == "queue" {
+			t.vhost(f)
+		}
+		switch {
+		case f.of("participant") && f.addr.Type == "process":
+		case f.of("participant") && !launched[f.owner()]:
+			t.foreign(f)
+		case f.of("graph"):
+			t.edge(f)
+		}
+	}
+}
+
+func (t *table) vhost(f *fact) {
+	if t.vhosts == nil {
+		t.vhosts = map[brokerQueue]string{}
+	}
+	k := brokerQueue{f.provider, f.text("name")}
+	if t.vhosts[k] == "" {
+		t.vhosts[k] = f.text("vhost")
+	}
+}
+
+func (t *table) process(f *fact) {
+	k := roleKey{f.text("broker"), f.text("role")}
+	if k.role == "" { // not known yet: it depends on a variable without a value
+		k.role = strings.TrimPrefix(f.addr.Owner, "participant.")
+	}
+	machine := f.text("machine")
+	r := t.roles[k]
+	if r == nil {
+		r = &Role{
+			Broker: k.broker, Role: k.role, Address: f.owner(), Component: f.text("component"), Client: f.text("client"), Wanted: f.number("replicas"),
+			Declared: f.declared, State: NotApplied, Replicas: []launch.Replica{}, Inports: f.ports("inports"), Outports: f.ports("outports"),
+		}
+		t.roles[k] = r
+	}
+	if f.declared {
+		return
+	}
+	r.Machine = machine
+	switch {
+	case machine != "" && t.here.Machine != "" && machine != t.here.Machine:
+		r.State = Elsewhere
+	default:
+		r.State = Unknown // until the agent says more
+	}
+}
+
+// foreign makes a role of a participant that nobody launches, from its queues
+// and exchanges.
+func (t *table) foreign(f *fact) {
+	name := f.text("role")
+	if name == "" {
+		name = strings.TrimPrefix(f.addr.Owner, "participant.")
+	}
+	k := roleKey{f.provider.Name, name}
+	r := t.roles[k]
+	if r == nil {
+		r = &Role{Broker: k.broker, Role: k.role, Address: f.owner(), State: Foreign, Declared: f.declared,
+			Replicas: []launch.Replica{}, Inports: []Port{}, Outports: []Port{}}
+		t.roles[k] = r
+	}
+	port := Port{ID: f.key(), Queue: f.text("name")}
+	has := func(ps []Port) bool {
+		return slices.ContainsFunc(ps, func(p Port) bool { return p.Queue == port.Queue })
+	}
+	switch f.addr.Type {
+	case "queue":
+		if !has(r.Inports) {
+			r.Inports = append(r.Inports, port)
+		}
+	case "exchange":
+		if !has(r.Outports) {
+			r.Outports = append(r.Outports, port)
+		}
+	}
+}
+
+func (t *table) edge(f *fact) {
+	from, to, ok := f.ends()
+	if !ok || f.addr.Type != "binding" && f.addr.Type != "route" {
+		return
+	}
+	k := edgeKey{f.owner(), from, to, f.provider.Name}
+	if t.edges == nil {
+		t.edges = map[edgeKey]*Edge{}
+	}
+	e := t.edges[k]
+	if e == nil {
+		e = &Edge{From: from, To: to, Graph: k.graph, Broker: k.broker}
+		t.edges[k] = e
+	}
+	if f.addr.Type == "binding" && f.text("destination_type") != "exchange" && e.Queue == "" {
+		e.Queue = f.text("destination")
+	}
+}
+
+// held adds what the agent says of a process, also of one that is neither
+// declared nor recorded.
+func (t *table) held(h *control.Held) {
+	if h.Kind != control.Process {
+		return
+	}
+	var spec launch.Spec
+	_ = json.Unmarshal(h.Spec, &spec) // what is unreadable stays empty: its name says the rest
+	broker, role, _ := strings.Cut(h.Name, "/")
+	k := roleKey{broker, role}
+	r := t.roles[k]
+	if r == nil {
+		r = &Role{Broker: k.broker, Role: k.role, Inports: []Port{}, Outports: []Port{}}
+		t.roles[k] = r
+	}
+	r.Component, r.Client, r.Machine, r.Wanted = spec.Component, spec.Client, t.here.Machine, spec.Replicas
+	r.Inports, r.Outports = portsOf(spec.Inports), portsOf(spec.Outports)
+	r.Replicas = []launch.Replica{}
+	r.State = Unknown
+	if s := h.Status; s != nil {
+		r.status(s)
+	}
+}
+
+// status takes over what the agent says of the role's replicas.
+func (r *Role) status(s *launch.Status) {
+	r.Wanted, r.Held, r.Mismatch = s.Wanted, s.Held, s.Mismatch
+	if s.Replicas != nil {
+		r.Replicas = s.Replicas
+	}
+	for _, p := range r.Replicas {
+		r.Restarts += p.Restarts
+		if p.State == launch.Running {
+			r.Ready++
+		}
+		if up := p.State == launch.Running || p.State == launch.Starting; up && !p.Started.IsZero() && (r.Since == nil || p.Started.After(*r.Since)) {
+			at := p.Started
+			r.Since = &at
+		}
+	}
+	r.State = worst(r.Replicas)
+	if r.State == NotApplied {
+		r.State = State(launch.Stopped)
+	}
+}
+
+// fill tells ports and edges what the broker said of their queues.
+func (t *table) fill(p addr.Provider, answers map[string]*Traffic) {
+	for _, r := range t.roles {
+		if r.Broker != p.Name {
+			continue
+		}
+		for i := range r.Inports {
+			r.Inports[i].Traffic = answers[r.Inports[i].Queue]
+		}
+	}
+	for _, e := range t.edges {
+		if e.Broker == p.Name && e.Queue != "" {
+			e.Traffic = answers[e.Queue]
+		}
+	}
+}
+
+func (t *table) sorted() []Role {
+	all := slices.SortedFunc(maps.Values(t.roles), compareRoles)
+	out := make([]Role, len(all))
+	for i, r := range all {
+		out[i] = *r
+	}
+	return out
+}
+
+func (t *table) edgeList() []Edge {
+	out := []Edge{}
+	for _, e := range t.edges {
+		out = append(out, *e)
+	}
+	slices.SortFunc(out, func(a, b Edge) int {
+		return cmp.Or(strings.Compare(a.Graph, b.Graph), strings.Compare(a.From, b.From), strings.Compare(a.To, b.To), strings.Compare(a.Broker, b.Broker))
+	})
+	return out
+}
