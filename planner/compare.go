@@ -65,7 +65,7 @@ func (c *comparison) attrs(attrs []providers.Attr, l, r cty.Value, prefix string
 			continue
 		}
 		path, fn, id := prefix+a.Name, forceNew || a.ForceNew || a.Identity, identity || a.Identity
-		if a.IsBlock() && !x.IsNull() && !y.IsNull() {
+		if a.IsBlock() && a.Label == "" && !x.IsNull() && !y.IsNull() {
 			c.attrs(a.Attrs, x, y, path+".", fn, id)
 			continue
 		}
@@ -211,7 +211,7 @@ func settle(attrs []providers.Attr, want, is cty.Value) map[string]cty.Value {
 		switch {
 		case open && l.IsKnown():
 			m[a.Name] = l
-		case a.IsBlock() && w.IsKnown() && !w.IsNull() && l.IsKnown() && !l.IsNull():
+		case a.IsBlock() && a.Label == "" && w.IsKnown() && !w.IsNull() && l.IsKnown() && !l.IsNull():
 			m[a.Name] = cty.ObjectVal(settle(a.Attrs, w, l))
 		}
 	}

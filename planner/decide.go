@@ -98,7 +98,7 @@ func (p *planning) unwanted(i *item) {
 		}
 	case p.in.Mode == RefreshOnly:
 	case !i.prior.Owned:
-		i.forget("it was here before msgflo and was only adopted, so it is left in place")
+		i.forget("it was only adopted, or is shared, so it is left in place")
 	case i.want == nil && matches(p.in.Forget, i):
 		i.forget("a removed block says to leave it in place")
 	case p.in.NoDestroy:
@@ -118,7 +118,7 @@ func (i *item) forget(why string) { i.do, i.why = plan.Forget, why }
 
 // both decides about what is declared and in state.
 func (p *planning) both(i *item) {
-	i.owned = i.prior.Owned || i.ours()
+	i.owned = (i.prior.Owned || i.ours()) && !i.shared()
 	switch {
 	case p.in.Mode == RefreshOnly:
 		if i.is == absent && i.away == "" {
@@ -201,7 +201,7 @@ func (p *planning) differences(i *item, want, is cty.Value) []difference {
 }
 
 func (i *item) create(why string) {
-	i.do, i.base, i.from, i.why, i.owned = plan.Create, cty.NilVal, absent, why, true
+	i.do, i.base, i.from, i.why, i.owned = plan.Create, cty.NilVal, absent, why, !i.shared()
 }
 
 // replace deletes what exists and creates it anew. What was only adopted is
@@ -211,6 +211,9 @@ func (p *planning) replace(i *item, why string) {
 		return
 	}
 	switch i.refused = true; {
+	case i.shared():
+		p.report(p.sharedFixed(i, i.value()))
+		return
 	case !i.ours():
 		p.report(p.notOurs(i, why))
 		return
@@ -246,7 +249,7 @@ func (p *planning) rename(i *item) {
 	} else if len(i.changed) > 0 {
 		why = fixedAtCreation(i.forceNew)
 	}
-	if i.is == absent {
+	if i.is == absent || i.shared() { // what is shared stays where it was
 		p.unrecorded(i, next, seen(next.Value))
 		if i.do == plan.Create {
 			i.why = why

@@ -108,12 +108,14 @@ func (p *planning) step(i *item) plan.Step {
 		return s
 	}
 	s.Provider = i.want.Provider
+	s.Shared = i.shared()
 	s.Imported = i.want.ImportID != "" && i.prior == nil && i.do != plan.Create
 	s.Record = p.record(i)
 	s.Before = encode(i.sch, i.base, secret)
 	after := i.want.Value
 	switch i.do {
 	case plan.Update:
+		p.restart(i, &s)
 		after = settled(i.sch, after, i.base, i.want.Lifecycle.IgnoreChanges, i.want.Lifecycle.IgnoreAll)
 	case plan.Adopt:
 		after = i.base

@@ -63,6 +63,8 @@ type item struct {
 // ours reports whether the existing object may be deleted by us.
 func (i *item) ours() bool {
 	switch {
+	case i.shared():
+		return false
 	case i.prior != nil && i.prior.Owned:
 		return true
 	case i.want == nil:
@@ -70,6 +72,9 @@ func (i *item) ours() bool {
 	}
 	return i.want.Lifecycle.Adopt == adoptOwn || i.want.ImportID != "" || i.prior == nil && i.owned
 }
+
+// shared reports whether the object belongs to all who use its broker.
+func (i *item) shared() bool { return i.want != nil && i.want.Lifecycle.Shared }
 
 // vanishes reports whether what is in it is gone, or will be.
 func (i *item) vanishes() bool { return i.goes || i.dragged || i.gone }

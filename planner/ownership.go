@@ -82,6 +82,10 @@ func (p *planning) unrecorded(i *item, found Live, is presence) {
 	mine := found.Owner != "" && found.Owner == lineage
 	imported := i.want.ImportID != ""
 	ours := mine || imported || p.in.Intent[i.at] || lc.Adopt == adoptOwn
+	if lc.Shared {
+		p.share(i, found.Value, ds)
+		return
+	}
 	if !ours && found.Owner != "" && lc.Adopt == "" && p.in.Prior.Serial == 0 && len(p.in.Prior.Objects) == 0 {
 		p.strange.add(found.Owner, i)
 		return
@@ -132,18 +136,24 @@ func whyOurs(mine, imported bool) string {
 
 // inTheWay is the error about a found object that is not as declared.
 func (p *planning) inTheWay(i *item, found cty.Value, ds []difference) *hcl.Diagnostic {
+	return diag.Error(i.want.Decl, "Object exists and differs",
+		fmt.Sprintf("%s names a %s that is on %s already, is not in this state, and is not as declared:%s\n"+
+			"Write lifecycle { adopt = \"own\" } to take it over and change it, declare it as it is, take it over with `msgflo import %s ID`, or give this one another name.",
+			i.at, i.at.Type, i.want.Provider, p.listed(i, found, ds), i.at))
+}
+
+// listed are differences, one a line.
+func (p *planning) listed(i *item, found cty.Value, ds []difference) string {
+	const most = 8
 	var b strings.Builder
 	for k, d := range ds {
-		if k == 8 {
+		if k == most {
 			fmt.Fprintf(&b, "\n  … and %d more", len(ds)-k)
 			break
 		}
 		fmt.Fprintf(&b, "\n  %s: %s there, %s declared", d.path, p.shown(i, found, d.path), p.shown(i, i.want.Value, d.path))
 	}
-	return diag.Error(i.want.Decl, "Object exists and differs",
-		fmt.Sprintf("%s names a %s that is on %s already, is not in this state, and is not as declared:%s\n"+
-			"Write lifecycle { adopt = \"own\" } to take it over and change it, declare it as it is, take it over with `msgflo import %s ID`, or give this one another name.",
-			i.at, i.at.Type, i.want.Provider, b.String(), i.at))
+	return b.String()
 }
 
 // notOurs is the error about a replace of what was only adopted.

@@ -66,6 +66,12 @@ func configuration(t *rapid.T, typ *providers.Type, label string) []desired.Obje
 		queues[name] = o.Addr
 		out = append(out, o)
 	}
+	if pick(2, "shared") == 0 {
+		o := object(typ, "queue.fbp", map[string]cty.Value{"name": s("fbp"), "ttl": cty.NumberIntVal(int64(pick(2, "ttl")))})
+		o.Lifecycle.Shared = true
+		queues["fbp"] = o.Addr
+		out = append(out, o)
+	}
 	seen := map[string]bool{}
 	for i := range 4 {
 		if len(names) == 0 || len(queues) == 0 || pick(4, "has") == 0 {
@@ -111,6 +117,10 @@ func meddle(t *rapid.T, w *world, foreign map[string]bool) {
 			}
 		}
 	}
+	if k := `queue |"fbp"`; w.live[k] == cty.NilVal && rapid.Bool().Draw(t, "other's fbp") {
+		w.put("queue", object(w.typ, "queue.fbp", map[string]cty.Value{"name": s("fbp"), "ttl": cty.NumberIntVal(5)}).Value, "other")
+		foreign[k] = true
+	}
 	for i := range rapid.IntRange(0, 2).Draw(t, "foreign") {
 		o := object(w.typ, fmt.Sprintf("queue.f%d", i), map[string]cty.Value{"name": s(fmt.Sprintf("f%d", i))})
 		w.put("queue", o.Value, "")
@@ -146,6 +156,9 @@ func converges(t *rapid.T, swap bool) {
 		same(t, in, p)
 		recheckFresh(t, in, p)
 		prior = w.apply(p, prior)
+		if k := `queue |"fbp"`; w.live[k] != cty.NilVal {
+			foreign[k] = true // shared: it stays, whoever made it
+		}
 		again, diags := planned(w.input(want, prior))
 		if diags.HasErrors() || len(again.Steps) > 0 || len(again.Drift) > 0 {
 			t.Fatalf("not settled: %v %v %v\nfirst: %v", actions(again), again.Drift, diags, actions(p))

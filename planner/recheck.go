@@ -207,7 +207,7 @@ func (r *rechecking) moreCollateral(st *plan.Step, d providers.Depth) string {
 	going := map[name]bool{}
 	for i := range r.Plan.Steps {
 		g := &r.Plan.Steps[i]
-		if s := r.schemaOf(g); s != nil && (g.Action == plan.Delete || g.Action == plan.Update && s.Swap) {
+		if s := r.schemaOf(g); s != nil && (g.Action == plan.Delete || g.Action.Updates() && s.Swap) {
 			if v, err := s.form.Decode(g.SchemaVersion, g.Before); err == nil {
 				going[name{g.Provider, g.Addr.Type, s.Identity(v)}] = true
 			}

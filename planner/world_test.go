@@ -257,8 +257,8 @@ func (w *world) step(st *plan.Step, next map[addr.Instance]state.Object) {
 		if old, ok := w.live[w.key(typ, after)]; ok && !w.equal(typ, after, old) {
 			w.t.Fatalf("%s: created over something else: %#v", st.ID, old)
 		}
-		after = w.put(typ, after, "mine")
-	case plan.Update:
+		after = w.put(typ, after, owned(st))
+	case plan.Update, plan.Restart:
 		old, ok := w.live[w.key(typ, before)]
 		sch := w.typ.Resources[typ]
 		same := w.key(typ, before) == w.key(typ, after)
@@ -284,6 +284,14 @@ func (w *world) step(st *plan.Step, next map[addr.Instance]state.Object) {
 	next[st.Addr] = state.Object{Addr: st.Addr, Provider: st.Provider, ProviderType: "test", SchemaVersion: st.SchemaVersion, Attrs: raw,
 		Sensitive: recorded.Of(w.typ.Resources[typ]).Further(st.Sensitive),
 		Within:    st.Record.Within, After: st.Record.After, Owned: st.Record.Owned, Keep: st.Record.Keep, Hashes: st.Record.Hashes}
+}
+
+// owned is the mark that a step leaves: none on what is shared.
+func owned(st *plan.Step) string {
+	if st.Shared {
+		return ""
+	}
+	return "mine"
 }
 
 func (w *world) equal(typ string, a, b cty.Value) bool {

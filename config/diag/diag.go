@@ -88,6 +88,9 @@ func capital(s string) string {
 // Sentence gives a lower-case Go error text its full stop.
 func Sentence(s string) string {
 	s = strings.TrimSpace(s)
+	if i := strings.LastIndexByte(s, '\n'); i >= 0 && strings.HasPrefix(s[i+1:], "  ") {
+		return s // a quotation, such as the last lines of a log, ends as it does
+	}
 	// A sentence may end within a quotation or parentheses.
 	if end := strings.TrimRight(s, `)"'`); s == "" || end != "" && strings.ContainsAny(end[len(end)-1:], ".!?\n") {
 		return s

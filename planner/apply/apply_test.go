@@ -95,7 +95,7 @@ func (b *bench) step(a plan.Action, p addr.Provider, typ, name string, attrs map
 	switch a {
 	case plan.Delete:
 		st.Before = raw
-	case plan.Update:
+	case plan.Update, plan.Restart:
 		st.Before, st.After = raw, raw
 	case plan.Forget:
 	default:

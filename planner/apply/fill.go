@@ -142,7 +142,7 @@ func secretHoles(f *recorded.Form, st *plan.Step) []string {
 func describe(st *plan.Step, secrets []cty.Value, err error) hcl.Diagnostics {
 	headlines := map[plan.Action]string{
 		plan.Create: "Object not created", plan.Update: "Object not updated", plan.Delete: "Object not deleted",
-		plan.Adopt: "Object not adopted", plan.Record: "Object not recorded",
+		plan.Restart: "Object not restarted", plan.Adopt: "Object not adopted", plan.Record: "Object not recorded",
 	}
 	ds := diag.At(err, st.Decl)
 	hide := hider(secrets)

@@ -137,10 +137,10 @@ func Recover(prior *state.Snapshot, intent *plan.Plan, outcomes []state.Outcome)
 		if run.ended[st.ID] || !run.begun(st) {
 			continue
 		}
-		if st.Action == plan.Update {
+		if st.Action.Updates() {
 			doubtSecrets(next, at, st)
 		}
-		makes := st.Action == plan.Create || st.Action == plan.Update && leadsElsewhere(st)
+		makes := st.Action == plan.Create || st.Action.Updates() && leadsElsewhere(st)
 		if !makes || may[st.Addr] {
 			continue
 		}

@@ -98,7 +98,7 @@ func check(p *plan.Plan, d Deps) hcl.Diagnostics {
 				fmt.Sprintf("To %s %s would lose what nobody agreed to lose. Plan again and read what is at risk; -allow-message-loss %s is the consent.", s.Action, s.Addr, s.Addr)))
 		}
 		switch s.Action {
-		case plan.Create, plan.Update, plan.Delete, plan.Adopt, plan.Record, plan.Forget:
+		case plan.Create, plan.Update, plan.Restart, plan.Delete, plan.Adopt, plan.Record, plan.Forget:
 		default:
 			diags = append(diags, diag.Error(s.Decl, "Plan cannot be carried out",
 				fmt.Sprintf("This version of msgflo cannot %s an object, as the plan wants for %s.", s.Action, s.Addr)))

@@ -126,13 +126,13 @@ func (s *stepper) unknown(ctx context.Context, a *attempt, err error) verdict {
 		v.diags = nil // interrupted, which the run says once
 	}
 	out := state.Outcome{Addr: a.st.Addr}
-	moves := a.st.Action == plan.Update && a.form.Schema.Identity(a.change.Before) != a.form.Schema.Identity(a.change.After)
+	moves := a.st.Action.Updates() && a.form.Schema.Identity(a.change.Before) != a.form.Schema.Identity(a.change.After)
 	var e error
 	switch {
 	case a.st.Action == plan.Create || moves:
 		out.Pending = true
 		out.Object, e = s.doubtful(a, a.change.After)
-	case a.st.Action == plan.Update && !a.change.Before.IsNull() && a.setsSecret():
+	case a.st.Action.Updates() && !a.change.Before.IsNull() && a.setsSecret():
 		out.Prev = a.st.Prev
 		out.Object, e = s.doubtful(a, a.change.Before)
 	default:

@@ -94,7 +94,7 @@ func (s *stepper) object(f *recorded.Form, st *plan.Step, full cty.Value) (*stat
 			if hash, err = s.hashOf(secret); err != nil {
 				return nil, err
 			}
-		case !st.Action.Changes() || !slices.Contains(st.Changed, path) && st.Action == plan.Update:
+		case !st.Action.Changes() || !slices.Contains(st.Changed, path) && st.Action.Updates():
 			hash = st.Record.Hashes[path]
 		}
 		if hash == "" {

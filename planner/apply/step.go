@@ -150,7 +150,7 @@ type attempt struct {
 
 func (s *stepper) prepare(st *plan.Step) (*attempt, error) {
 	a := &attempt{st: st, form: s.forms[kind{st.Provider, st.Addr.Type}]}
-	a.change = providers.Change{Addr: st.Addr, Type: st.Addr.Type}
+	a.change = providers.Change{Addr: st.Addr, Type: st.Addr.Type, Shared: st.Shared}
 	var err error
 	if a.change.Before, err = a.form.Decode(st.SchemaVersion, st.Before); err != nil {
 		return a, fmt.Errorf("reading the plan: %w", err)

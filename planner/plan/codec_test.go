@@ -110,7 +110,7 @@ func TestSummary(t *testing.T) {
 		at := addr.Instance{Type: "exchange", Name: "x", Key: addr.IntKey(i)}
 		p.Steps = append(p.Steps, Step{ID: ID(a, at), Addr: at, Action: a, Imported: i == 1})
 	}
-	want := Counts{Add: 2, Change: 1, Destroy: 1, Replace: 1, Migrate: 1, Restart: 1, Adopt: 2, Forget: 1, Import: 1, Drifted: 1, Messages: 3}
+	want := Counts{Add: 2, Change: 2, Destroy: 1, Replace: 1, Migrate: 1, Restart: 1, Adopt: 2, Forget: 1, Import: 1, Drifted: 1, Messages: 3}
 	if got := p.Summary(); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}

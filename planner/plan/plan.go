@@ -22,7 +22,7 @@ const (
 	Delete  Action = '-'
 	Adopt   Action = '=' // record an equal live object; nothing changes on the broker
 	Migrate Action = '»'
-	Restart Action = '↻'
+	Restart Action = '↻' // an update that restarts a process
 	Forget  Action = '.' // drop from state; nothing changes on the broker
 	Replace Action = '±' // never in a Step; how a delete and create of one address are shown
 	Record  Action = '*' // only what state records changes: relations (fact 3), refreshed values, ownership; not shown as a change
@@ -37,6 +37,9 @@ func (a Action) Changes() bool {
 	}
 	return false
 }
+
+// Updates reports whether the action changes an object that stays.
+func (a Action) Updates() bool { return a == Update || a == Restart }
 
 // String returns the word for the action.
 func (a Action) String() string {
@@ -94,6 +97,7 @@ type Step struct {
 	Decl          hcl.Range       `json:"decl"`            // where it is declared; zero for what is only in state
 	Record        Recorded        `json:"record"`          // what state says once the step is done
 	Imported      bool            `json:"imported,omitempty"`
+	Shared        bool            `json:"shared,omitempty"` // see desired.Lifecycle
 }
 
 // Recorded is what a step leaves in state beside the value.

@@ -11,7 +11,8 @@ import (
 type Counts struct {
 	Add, Change, Destroy  int
 	Replace               int // those that are in Add and in Destroy
-	Migrate, Restart      int
+	Migrate               int
+	Restart               int   // those of Change that restart a process
 	Adopt, Forget, Import int   // Import: those of Adopt and Change that were imported
 	Drifted               int   // changed or gone outside
 	Messages              int64 // at risk without consent
@@ -46,6 +47,7 @@ func (p *Plan) Summary() Counts {
 		case Migrate:
 			c.Migrate++
 		case Restart:
+			c.Change++
 			c.Restart++
 		case Adopt:
 			c.Adopt++

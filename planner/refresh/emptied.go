@@ -80,7 +80,7 @@ func each(r *Request, live map[addr.Instance]planner.Live, visit func(func() pla
 		at, has := prior[o.Addr]
 		l, read := live[o.Addr]
 		t := r.Types[o.Provider]
-		if !has || !read || l.Value == cty.NilVal || t == nil {
+		if !has || !read || l.Value == cty.NilVal || t == nil || t.Launcher { // `msgflo down` empties a launcher
 			continue
 		}
 		visit(func() place { return place{o.Provider, within(t.Resources[o.Type], o.Value)} }, &r.Prior.Objects[at], l)

@@ -2,6 +2,7 @@ package refresh
 
 import (
 	"fmt"
+	"slices"
 	"sort"
 
 	"github.com/hashicorp/hcl/v2"
@@ -33,7 +34,7 @@ func gather(r *Request) ([]*batch, hcl.Diagnostics) {
 		want[o.Addr] = true
 		at, has := prior[o.Addr]
 		if !has {
-			g.wanted(o, false)
+			g.wanted(o, false, nil)
 			continue
 		}
 		g.both(o, &r.Prior.Objects[at])
@@ -64,10 +65,11 @@ func (g *gatherer) both(o *desired.Object, rec *state.Object) {
 	if !same {
 		g.recorded(rec)
 	}
-	g.wanted(o, !same)
+	g.wanted(o, !same, rec)
 }
 
-func (g *gatherer) wanted(o *desired.Object, next bool) {
+// wanted asks for a wanted object; rec is what state has under its address, or nil.
+func (g *gatherer) wanted(o *desired.Object, next bool, rec *state.Object) {
 	s := g.schema(o.Provider, o.Type)
 	if s == nil {
 		g.diags = append(g.diags, diag.Error(o.Decl, "Unsupported object",
@@ -77,12 +79,18 @@ func (g *gatherer) wanted(o *desired.Object, next bool) {
 	if !identified(s, o.Value) {
 		return // its name depends on data still to be read
 	}
-	g.ask(o.Provider, providers.Query{Type: o.Type, Value: o.Value}, slot{addr: o.Addr, wanted: true, next: next, decl: o.Decl})
+	q := providers.Query{Type: o.Type, Value: o.Value}
+	if rec != nil && !next && hasFacts(s) {
+		if v, ok := g.decode(rec); ok {
+			q.Recorded = v
+		}
+	}
+	g.ask(o.Provider, q, slot{addr: o.Addr, wanted: true, next: next, decl: o.Decl})
 }
 
 func (g *gatherer) recorded(rec *state.Object) {
 	if v, ok := g.decode(rec); ok {
-		g.ask(rec.Provider, providers.Query{Type: rec.Addr.Type, Value: v}, slot{addr: rec.Addr})
+		g.ask(rec.Provider, providers.Query{Type: rec.Addr.Type, Value: v, Recorded: v}, slot{addr: rec.Addr})
 	}
 }
 
@@ -167,6 +175,12 @@ func (g *gatherer) undeclared() {
 			fmt.Sprintf("State remembers %d objects on %s, but no block declares it, so they can neither be read nor removed. "+
 				"Put the block back until they are destroyed, or make msgflo forget them with a removed block that says destroy = false.", count[p], p)))
 	}
+}
+
+// hasFacts reports whether state has of such objects what nobody can want.
+// For the others no recorded value is decoded where the wanted one names the object.
+func hasFacts(s *providers.Schema) bool {
+	return slices.ContainsFunc(s.Attrs, func(a providers.Attr) bool { return a.Computed && a.ReadOnly })
 }
 
 func identified(s *providers.Schema, v cty.Value) bool {

@@ -39,7 +39,7 @@ func (w *World) change(p *provider, s *providers.Schema, c providers.Change) (ct
 		return w.delete(null, c)
 	case c.Before.IsNull():
 		owner := ""
-		if p.marks && (c.Type == "queue" || c.Type == "exchange") {
+		if p.marks && !c.Shared && (c.Type == "queue" || c.Type == "exchange") {
 			owner = p.lineage
 		}
 		return w.create(null, owner, c)

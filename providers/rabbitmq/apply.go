@@ -68,9 +68,9 @@ func (p *provider) applyError(err error) error {
 func (p *provider) make(ctx context.Context, c providers.Change) (cty.Value, error) {
 	switch c.Type {
 	case typeQueue:
-		return p.declareQueue(ctx, c.After)
+		return p.declareQueue(ctx, c)
 	case typeExchange:
-		return p.declareExchange(ctx, c.After)
+		return p.declareExchange(ctx, c)
 	case typeBinding:
 		return p.rebind(ctx, c)
 	}

@@ -40,22 +40,24 @@ func amqpField(v any) any {
 	return v
 }
 
-// mark adds the ownership mark to the arguments of what is about to be made.
-func (p *provider) mark(args map[string]any) amqp.Table {
+// mark adds the ownership mark to the arguments of what is about to be made,
+// unless all who use the broker share it.
+func (p *provider) mark(args map[string]any, shared bool) amqp.Table {
 	t := amqpTable(args)
-	if p.marks {
+	if p.marks && !shared {
 		t[ownerArgument] = p.lineage
 	}
 	return t
 }
 
-func (p *provider) declareQueue(ctx context.Context, v cty.Value) (cty.Value, error) {
+func (p *provider) declareQueue(ctx context.Context, c providers.Change) (cty.Value, error) {
+	v := c.After
 	vhost, name := stringAttr(v, "vhost"), stringAttr(v, "name")
 	vhostType, err := p.defaultQueueType(ctx, vhost)
 	if err != nil {
 		return cty.NilVal, err
 	}
-	args := p.mark(queueWire(v, vhostType))
+	args := p.mark(queueWire(v, vhostType), c.Shared)
 	err = p.pool(vhost).do(ctx, func(ch *amqp.Channel) error {
 		_, err := ch.QueueDeclare(name, boolAttr(v, "durable", true), boolAttr(v, "auto_delete", false), false, false, args)
 		return err
@@ -90,12 +92,13 @@ func (p *provider) defaultQueueType(ctx context.Context, vhost string) (string, 
 	return v.DefaultQueueType, nil
 }
 
-func (p *provider) declareExchange(ctx context.Context, v cty.Value) (cty.Value, error) {
+func (p *provider) declareExchange(ctx context.Context, c providers.Change) (cty.Value, error) {
+	v := c.After
 	vhost, name, kind := stringAttr(v, "vhost"), stringAttr(v, "name"), stringAttr(v, "type")
-	if err := p.checkExchangeAvailable(ctx, kind, v); err != nil {
+	if err := p.checkExchangeAvailable(ctx, kind, c); err != nil {
 		return cty.NilVal, err
 	}
-	args := p.mark(exchangeWire(v))
+	args := p.mark(exchangeWire(v), c.Shared)
 	declare := func(ch *amqp.Channel) error {
 		return ch.ExchangeDeclare(name, kind, boolAttr(v, "durable", true), boolAttr(v, "auto_delete", false), boolAttr(v, "internal", false), false, args)
 	}
@@ -108,7 +111,7 @@ func (p *provider) declareExchange(ctx context.Context, v cty.Value) (cty.Value,
 // checkExchangeAvailable asks before a declare whether the broker has the
 // exchange's type: for a type it does not know, AMQP ends the connection, and
 // everything else that is under way on it.
-func (p *provider) checkExchangeAvailable(ctx context.Context, kind string, v cty.Value) error {
+func (p *provider) checkExchangeAvailable(ctx context.Context, kind string, c providers.Change) error {
 	standard := []string{"direct", "fanout", "topic", "headers"}
 	if slices.Contains(standard, kind) {
 		return nil
@@ -116,7 +119,7 @@ func (p *provider) checkExchangeAvailable(ctx context.Context, kind string, v ct
 	_, err := p.client(ctx)
 	switch {
 	case errors.Is(err, errNoManagement):
-		return p.tryExchangeType(ctx, kind, v)
+		return p.tryExchangeType(ctx, kind, c)
 	case err != nil:
 		return err
 	}
@@ -125,15 +128,16 @@ func (p *provider) checkExchangeAvailable(ctx context.Context, kind string, v ct
 		return nil
 	}
 	return &brokerError{headline: "Exchange type not available", detail: fmt.Sprintf("%s: the broker has no exchange type %q.%s%s",
-		"declaring "+describe(typeExchange, v), diag.Escape(kind), pluginHint(pluginOfExchange(kind)), diag.DidYouMean(kind, types))}
+		"declaring "+describe(typeExchange, c.After), diag.Escape(kind), pluginHint(pluginOfExchange(kind)), diag.DidYouMean(kind, types))}
 }
 
 // tryExchangeType declares the exchange on a connection of its own, which an
 // unknown type may end.
-func (p *provider) tryExchangeType(ctx context.Context, kind string, v cty.Value) error {
+func (p *provider) tryExchangeType(ctx context.Context, kind string, c providers.Change) error {
+	v := c.After
 	own := &pool{settings: p.settings, secrets: p.secrets, vhost: stringAttr(v, "vhost")}
 	defer own.close()
-	args := p.mark(exchangeWire(v))
+	args := p.mark(exchangeWire(v), c.Shared)
 	err := own.do(ctx, func(ch *amqp.Channel) error {
 		return ch.ExchangeDeclare(stringAttr(v, "name"), kind, boolAttr(v, "durable", true), boolAttr(v, "auto_delete", false), boolAttr(v, "internal", false), false, args)
 	})

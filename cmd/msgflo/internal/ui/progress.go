@@ -233,9 +233,8 @@ func (t *tally) sentence(end Ending, pal *palette) string {
 		}
 	}
 	part(c.Add, "added", !end.Destroy)
-	part(c.Change, "changed", !end.Destroy)
+	part(c.Change, "changed"+c.Restarts(), !end.Destroy)
 	part(c.Migrate, "migrated", false)
-	part(c.Restart, "restarted", false)
 	part(c.Destroy, "destroyed", true)
 	part(c.Import, "imported", false)
 	part(c.Adopt, "adopted", false)

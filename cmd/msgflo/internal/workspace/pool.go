@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"sort"
+	"strings"
 	"sync"
 
 	"github.com/hashicorp/hcl/v2"
@@ -46,6 +48,9 @@ func (p *pool) Open(a addr.Provider) (providers.Provider, error) {
 	}
 	b, ok := p.brokers[a]
 	if !ok {
+		b, ok = p.implied(a)
+	}
+	if !ok {
 		return nil, fmt.Errorf("%s is recorded in state but not declared any more; its block is needed as long as objects on it are recorded: "+
 			"bring it back, destroy them first, or forget them with `msgflo state rm`", a)
 	}
@@ -57,6 +62,21 @@ func (p *pool) Open(a addr.Provider) (providers.Provider, error) {
 	p.open[a] = pr
 	return pr, nil
 }
+
+// implied is a launcher that no block declares: this machine's own never is,
+// and one whose block is gone is still needed for destroying what runs there. It has
+// the default settings; one that cannot do without a setting is not implied.
+func (p *pool) implied(a addr.Provider) (desired.Broker, bool) {
+	kind, isLauncher := strings.CutPrefix(a.Kind, launcherKind)
+	t := p.w.Types()[kind]
+	if !isLauncher || t == nil || !t.Launcher || slices.ContainsFunc(t.Config.Attrs, func(at providers.Attr) bool { return at.Required }) {
+		return desired.Broker{}, false
+	}
+	return desired.Broker{Type: t, Config: t.Config.Complete(nil)}, true
+}
+
+// launcherKind is what the kinds of launchers begin with: launcher.local.
+const launcherKind = "launcher."
 
 // decl is where the broker is declared, for diagnostics.
 func (p *pool) decl(a addr.Provider) hcl.Range {

@@ -10,10 +10,11 @@ import (
 // Counts are the numbers of a plan's last line. A replace counts as one to add
 // and one to destroy.
 type Counts struct {
-	Add, Change, Migrate, Destroy, Restart, Adopt, Import, Forget int
-	Replace                                                       int   // of Add and Destroy
-	Messages                                                      int64 // at risk
-	Unknown                                                       bool  // some broker could not say how many
+	Add, Change, Migrate, Destroy, Adopt, Import, Forget int
+	Replace                                              int   // of Add and Destroy
+	Restart                                              int   // of Change
+	Messages                                             int64 // at risk
+	Unknown                                              bool  // some broker could not say how many
 }
 
 // Count counts a plan's changes.
@@ -56,6 +57,7 @@ func (n *Counts) action(a plan.Action, imported bool) {
 	case plan.Migrate:
 		n.Migrate++
 	case plan.Restart:
+		n.Change++
 		n.Restart++
 	case plan.Adopt:
 		if !imported {
@@ -71,18 +73,21 @@ func (n *Counts) action(a plan.Action, imported bool) {
 func (n Counts) Line() string {
 	parts := []string{
 		strconv.Itoa(n.Add) + " to add",
-		strconv.Itoa(n.Change) + " to change",
+		strconv.Itoa(n.Change) + " to change" + n.Restarts(),
 	}
-	for _, o := range []struct {
-		n    int
-		word string
-	}{{n.Migrate, "migrate"}, {n.Restart, "restart"}} {
-		if o.n > 0 {
-			parts = append(parts, strconv.Itoa(o.n)+" to "+o.word)
-		}
+	if n.Migrate > 0 {
+		parts = append(parts, strconv.Itoa(n.Migrate)+" to migrate")
 	}
 	parts = append(parts, strconv.Itoa(n.Destroy)+" to destroy")
 	return "Plan: " + strings.Join(append(parts, n.Quiet()...), ", ") + ". " + n.AtRisk() + "."
+}
+
+// Restarts says how many of the changes restart a process: " (1 by restart)".
+func (n Counts) Restarts() string {
+	if n.Restart == 0 {
+		return ""
+	}
+	return " (" + Number(int64(n.Restart)) + " by restart)"
 }
 
 // Quiet are the parts that change nothing on a broker: "2 to adopt".
