@@ -2,7 +2,32 @@
 // broker: it lowers the participants and edges of one broker to the queues,
 // exchanges, bindings, policies and routes that must exist, such that each
 // client library's own declarations succeed (msgflo-wire.md §2.3 and §3). It is pure: no
-// evaluation, no state, no I/O. It imports addr, diag and cty.
+// evaluation, no state, no I/O. It imports addr, diag, dag and cty, and no provider:
+// that its attributes are those of the providers' schemas is a test.
+//
+// # Addresses
+//
+// Every object stands under what it was lowered from. The broker's prefix is
+// left out of keys, so that a change of it does not move anything.
+//
+//	broker.NAME.queue["fbp"]  .policy["fbp"]  .exchange["msgflo.fbp"]
+//	participant.X.queue["in"]           of an inport
+//	participant.X.exchange["in"]        that msgflo-nodejs declares beside it
+//	participant.X.binding["in"]         from the exchange of that queue's own name
+//	participant.X.exchange["out"]       of an outport
+//	participant.X.exchange["out-out"]   of a roundrobin edge from it, with .binding["out-out"]
+//	participant.X.exchange["dead-in"]   of the dead letters of an inport
+//	participant.X.policy["dead-in"]     that sends them there, where the client declares no argument
+//	graph.G.binding["a.out -> b.in"]    of an edge (on MQTT, .route)
+//	graph.G.binding["b.in -dead-> d.in"]
+//	graph.G.initial["b.in"]
+//
+// Where two different objects would get one address (an inport and an outport
+// of one name that are not one exchange), the second one's key says what it is
+// for: exchange["x (outport)"].
+//
+// What several give rise to exists once: a port's before an edge's, and then
+// the one whose owner comes first by address.
 package flow
 
 import (
@@ -30,6 +55,9 @@ type Broker struct {
 	Addr  addr.Provider
 	Kind  string // rabbitmq, mqtt
 	VHost string // rabbitmq: where its roles' queues are
+	// Prefix is what the names of roles begin with; it is left out of keys and
+	// messages, so that addresses outlive a change of it.
+	Prefix string
 }
 
 // A Role is what a participant plays on the broker.
@@ -84,7 +112,10 @@ type Initial struct {
 	Decl          hcl.Range
 }
 
-// An Export is a port of a graph under a name of its own.
+// An Export is a port of a graph under a name of its own. It gives rise to no
+// objects: it is a name for who sends to or taps the graph. (The original makes a
+// durable queue for an exported outport, which nobody ever removes: msgflo-wire.md
+// §3.4, §12.) That its port exists is checked.
 type Export struct {
 	Module, Owner string
 	Out           bool
@@ -133,10 +164,4 @@ type Keeper struct {
 	Module, Owner string
 	Bindings      []addr.Instance // objects of the answer
 	Decl          hcl.Range
-}
-
-// Lower lowers a system. With errors the answer is incomplete and must not be
-// acted on.
-func Lower(s *System) (*Lowered, hcl.Diagnostics) {
-	return &Lowered{}, nil
 }
