@@ -74,6 +74,7 @@ func FuzzLoad(f *testing.F) {
 
 // What Format makes of a file that parses still parses.
 func FuzzFormat(f *testing.F) {
+	f.Add([]byte("graph \"g\" {\n  edge \"a.out\"   \"b.in\" {}\nedge \"b.out\" \"c.in\" { delivery=\"roundrobin\" }\n}\n"))
 	f.Add([]byte("a=1\nqueue \"x\" {\n  a = <<EOT\nx\nEOT\n}\n"))
 	f.Fuzz(func(t *testing.T, src []byte) {
 		out, diags := Format(src, "x.flo.hcl")
