@@ -14,7 +14,7 @@ const modulePath = "github.com/msgflo/msgflo/"
 // floors says on which floor each room stands. A lower floor never imports a
 // higher one; the design's table is docs enough, this is the check.
 var floors = map[string]int{
-	"config/addr": 0, "config/diag": 0, "config/nesting": 0, "planner/dag": 0, "state/journal": 0,
+	"config/addr": 0, "config/diag": 0, "config/nesting": 0, "config/envfile": 0, "planner/dag": 0, "state/journal": 0,
 	"state": 1, "providers": 1, "config/funcs": 1, "planner/recorded": 2,
 	"config": 2, "planner/plan": 2, "providers/rabbitmq": 2, "providers/rabbitmq/mgmt": 1,
 	"providers/transport": 1, "providers/participant": 2, "config/component": 1,

@@ -26,6 +26,7 @@ type block struct {
 	life      *lifecycle
 	all       []addr.Instance // of its objects
 	check     string          // the check block it belongs to
+	asked     [2][]string     // of a participant: inports and outports that references name
 }
 
 func (b *block) label() string {
@@ -63,6 +64,10 @@ type instance struct {
 	imp      string
 	id       int
 	query    *DataQuery
+	player   *player     // a participant's
+	flow     *graphParts // a graph's
+	lowered  *lowered    // of an object that a participant or graph gives rise to
+	derived  []*instance // what this participant or graph gives rise to
 }
 
 func (i *instance) label() string {
@@ -101,6 +106,10 @@ func (e *evaluator) open(i *instance) bool {
 	if i.broker == nil || i.broker.failed {
 		return false
 	}
+	if in := e.flowSchema(b); in != nil {
+		e.openAs(i, in)
+		return true
+	}
 	typ := i.broker.typ
 	schemas, what := typ.Resources, ""
 	if b.cfg.Data {
@@ -112,14 +121,20 @@ func (e *evaluator) open(i *instance) bool {
 			b.cfg.Type, strings.Join(sortedKeys(schemas), ", "))
 		return false
 	}
-	i.in = e.info(s)
-	i.body = b.bodies[i.in]
+	e.openAs(i, e.info(s))
+	return true
+}
+
+// openAs compiles the block for a schema.
+func (e *evaluator) openAs(i *instance, in *schemaInfo) {
+	b := i.block
+	i.in = in
+	i.body = b.bodies[in]
 	if i.body == nil {
 		i.body = e.compileBody(b.mod, i.in.attrs, b.cfg.Attrs, b.cfg.Blocks, b.cfg.Decl, nil)
 		b.bodies[i.in] = i.body
 	}
 	i.vals = make([]cty.Value, len(i.in.attrs))
-	return true
 }
 
 // name evaluates what names the object: identity attributes, name and vhost.
@@ -153,7 +168,7 @@ func (e *evaluator) complete(i *instance) bool {
 // secret: only what names the object, and nulls that it may fill.
 func (e *evaluator) defaults(i *instance, early bool) {
 	f := i.broker.typ.Defaults
-	if f == nil || i.failed || i.held {
+	if f == nil || i.failed || i.held || i.block.lowers() {
 		return
 	}
 	attrs := e.scratch
@@ -196,6 +211,9 @@ func (e *evaluator) attrOf(i *instance, attr string, at hcl.Range) cty.Value {
 		return brokenVal
 	}
 	a := &i.in.attrs[n]
+	if v, ok := e.played(i, attr, at); ok {
+		return v
+	}
 	if !a.early && !e.complete(i) {
 		return brokenVal
 	}
@@ -245,7 +263,7 @@ func (e *evaluator) objectOf(i *instance) cty.Value {
 	if !e.complete(i) || i.in == nil {
 		return brokenVal
 	}
-	if i.whole == cty.NilVal {
+	if i.whole == cty.NilVal || i.block.lowers() { // ports may have been named since
 		vals := make(map[string]cty.Value, len(i.in.attrs))
 		for n := range i.in.attrs {
 			vals[i.in.attrs[n].Name] = e.attrOf(i, i.in.attrs[n].Name, i.decl())
@@ -275,7 +293,11 @@ func (e *evaluator) blockRef(x *expression, r *reference) cty.Value {
 	if !e.expandBlock(r.block) || e.misused(r, r.block.exp.mode, r.block.label()) {
 		return brokenVal
 	}
-	return e.blockValue(r.block, e.wants(x, func(o *reference) bool { return o.block == r.block }, r.block.exp.mode), r.rng)
+	same := func(o *reference) bool { return o.block == r.block }
+	if r.block.lowers() {
+		return e.blockValue(r.block, e.playerWants(x, same, r.block.exp.mode), r.rng)
+	}
+	return e.blockValue(r.block, e.wants(x, same, r.block.exp.mode), r.rng)
 }
 
 // blockValue is the value of a block in expressions. Without wants, or where
@@ -298,6 +320,9 @@ func (e *evaluator) blockValue(b *block, ws []want, at hcl.Range) cty.Value {
 			}
 		}
 		return cty.ObjectVal(out)
+	}
+	if b.lowers() {
+		return b.exp.collect(func(i int) cty.Value { return e.partOf(b.instances[i], withoutKeys(ws), at) })
 	}
 	if b.whole == cty.NilVal {
 		b.whole = b.exp.collect(func(i int) cty.Value { return e.objectOf(b.instances[i]) })

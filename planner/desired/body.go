@@ -34,6 +34,7 @@ type field struct {
 // nested is one nested or dynamic block.
 type nested struct {
 	body     *body
+	label    string      // where the attribute's blocks have one
 	forEach  *expression // nil: not dynamic
 	iterator string
 }
@@ -70,7 +71,7 @@ func (e *evaluator) compileBody(m *module, attrs []attrInfo, written map[string]
 			e.errorf(blk.Decl, "Unsupported block type", "A block %q is not expected here.%s", diag.Escape(blk.Name), diag.DidYouMean(blk.Name, attrNames(attrs)))
 			continue
 		}
-		n := nested{}
+		n := nested{label: blk.Label}
 		inner := iterators
 		if d := blk.Dynamic; d != nil {
 			n.iterator = d.Iterator

@@ -89,6 +89,7 @@ func newEvaluator(m *config.Module, env Env) *evaluator {
 	for name, b := range m.Brokers {
 		e.brokers[name] = &broker{cfg: b, addr: addr.Provider{Kind: "broker", Name: name}, mod: e.root}
 	}
+	e.declareLaunchers(m)
 	return e
 }
 
@@ -98,11 +99,14 @@ func (e *evaluator) run() *Result {
 	for _, name := range sortedKeys(e.brokers) {
 		e.evalBroker(e.brokers[name])
 	}
+	for _, name := range sortedKeys(e.launchers) {
+		e.evalLauncher(e.launchers[name])
+	}
 	for n := 0; n < len(e.modules); n++ { //nolint:intrange // the list grows as calls are expanded
 		e.visit(e.modules[n])
 	}
 	e.imports()
-	all := e.objects()
+	all := e.derive(e.objects())
 	e.relate(all)
 	r := &Result{Objects: make([]Object, 0, len(all)), Providers: map[addr.Provider]Broker{}, Variables: map[string]cty.Value{}}
 	for _, i := range all {
@@ -113,6 +117,11 @@ func (e *evaluator) run() *Result {
 	for _, b := range e.brokers {
 		if !b.failed {
 			r.Providers[b.addr] = Broker{Addr: b.addr, Type: b.typ, Config: b.config, Decl: b.cfg.Decl}
+		}
+	}
+	for _, l := range e.launchers {
+		if !l.failed && (l.written || l.used) {
+			r.Providers[l.addr] = Broker{Addr: l.addr, Type: l.typ, Config: l.config, Decl: l.decl()}
 		}
 	}
 	for name, v := range e.root.vars {

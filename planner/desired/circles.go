@@ -58,7 +58,7 @@ type graph struct {
 
 // node is the node of a dependency; a group gets one, with an edge to each member.
 func (g *graph) node(d dep) []int {
-	if d.inst != nil {
+	if d.inst != nil && !d.inst.block.lowers() {
 		if d.inst.object == nil {
 			return nil
 		}

@@ -170,6 +170,9 @@ func (e *evaluator) unwritten(d *decoding, b *body, f *field, path string) cty.V
 // decodeBlocks evaluates a nested block: null where absent, an object where
 // there is one. Dynamic blocks may give rise to one at most.
 func (e *evaluator) decodeBlocks(d *decoding, f *field, path string) cty.Value {
+	if f.Label != "" {
+		return e.decodeLabelled(d, f, path)
+	}
 	var out cty.Value
 	count := 0
 	for n := range f.nested {
@@ -185,16 +188,7 @@ func (e *evaluator) decodeBlocks(d *decoding, f *field, path string) cty.Value {
 				d.failed = true
 				return f.unknown
 			}
-			outer := d.scope
-			d.scope = s
-			vals := make([]cty.Value, len(nb.body.fields))
-			e.decodeFields(d, nb.body, vals, path, func(*attrInfo) bool { return true })
-			d.scope = outer
-			obj := make(map[string]cty.Value, len(vals))
-			for k := range vals {
-				obj[nb.body.fields[k].Name] = vals[k]
-			}
-			out = cty.ObjectVal(obj)
+			out = e.decodeContent(d, nb.body, s, path)
 		}
 	}
 	if count == 0 {
@@ -205,6 +199,39 @@ func (e *evaluator) decodeBlocks(d *decoding, f *field, path string) cty.Value {
 		return f.null
 	}
 	return out
+}
+
+// decodeContent evaluates what is in one nested block.
+func (e *evaluator) decodeContent(d *decoding, b *body, s *scope, path string) cty.Value {
+	outer := d.scope
+	d.scope = s
+	vals := make([]cty.Value, len(b.fields))
+	e.decodeFields(d, b, vals, path, func(*attrInfo) bool { return true })
+	d.scope = outer
+	obj := make(map[string]cty.Value, len(vals))
+	for k := range vals {
+		obj[b.fields[k].Name] = vals[k]
+	}
+	return cty.ObjectVal(obj)
+}
+
+// decodeLabelled evaluates nested blocks that have a label: a map of objects
+// by label, empty where there are none.
+func (e *evaluator) decodeLabelled(d *decoding, f *field, path string) cty.Value {
+	out := make(map[string]cty.Value, len(f.nested))
+	for n := range f.nested {
+		nb := &f.nested[n]
+		if _, twice := out[nb.label]; twice {
+			e.errorf(nb.body.decl, "Block written twice", "There is one block %s %q at most.", f.Name, diag.Escape(nb.label))
+			d.failed = true
+			continue
+		}
+		out[nb.label] = e.decodeContent(d, nb.body, d.scope, joinPath(path, nb.label))
+	}
+	if len(out) == 0 {
+		return cty.MapValEmpty(f.ty.ElementType())
+	}
+	return cty.MapVal(out)
 }
 
 // dynamicScopes are the scopes of the content of one nested block: one for

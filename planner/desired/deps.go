@@ -16,6 +16,9 @@ type dep struct {
 	block *block
 	mod   *module
 	call  *call
+	// ports: only what carries the ports of a participant is meant, and its order
+	// gives way where it would close a circle: names are known without it.
+	ports bool
 }
 
 func unique(ds []dep) []dep {
@@ -49,6 +52,9 @@ func (e *evaluator) refDeps(r *reference) []dep {
 		return r.value.deps
 	case r.indexed:
 		return nil // by instance, in appendDeps
+	case r.block != nil && r.block.lowers():
+		w := r.want(r.block.exp.mode)
+		return e.playerDeps(r.block, w.key, w.attr)
 	case r.block != nil:
 		return e.blockDeps(r.block, r.want(r.block.exp.mode).key)
 	case r.call != nil:
@@ -102,6 +108,9 @@ func (e *evaluator) appendDeps(to []dep, x *expression, s *scope) []dep {
 	if x.constant || x.bad {
 		return to
 	}
+	if x.direct != nil && x.direct.block.lowers() {
+		return append(to, e.directDeps(x.direct, s)...)
+	}
 	if x.direct != nil && x.direct.block.state == done && len(x.indexed) == 0 {
 		return append(to, e.blockDeps(x.direct.block, x.direct.fixed)...)
 	}
@@ -113,9 +122,12 @@ func (e *evaluator) appendDeps(to []dep, x *expression, s *scope) []dep {
 		ix := &x.indexed[i]
 		key := keyOfValue(e.eval(ix.key, s))
 		to = e.appendDeps(to, ix.key, s)
-		if ix.block != nil {
+		switch {
+		case ix.block != nil && ix.block.lowers():
+			to = append(to, e.playerDeps(ix.block, key, ix.attr)...)
+		case ix.block != nil:
 			to = append(to, e.blockDeps(ix.block, key)...)
-		} else {
+		default:
 			to = append(to, e.callDeps(ix.call, key, ix.attr)...)
 		}
 	}
@@ -137,7 +149,7 @@ func (e *evaluator) narrow(x *expansion, key string) []dep {
 	for n, d := range ds {
 		if d.block != nil {
 			if i := d.block.byKey[key]; i != nil {
-				d = dep{inst: i}
+				d = dep{inst: i, ports: d.ports}
 			}
 		}
 		out[n] = d

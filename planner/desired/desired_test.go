@@ -3,6 +3,7 @@ package desired_test
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"maps"
@@ -22,6 +23,7 @@ import (
 	"github.com/msgflo/msgflo/config/addr"
 	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/planner/desired"
+	"github.com/msgflo/msgflo/providers"
 )
 
 var update = flag.Bool("update", false, "write what the txtar tests get as what they want")
@@ -30,7 +32,8 @@ var update = flag.Bool("update", false, "write what the txtar tests get as what 
 // a diagnostic.
 const secretWord = "hunter2"
 
-// TestBuild runs testdata/*.txtar: the files of a configuration; optional
+// TestBuild runs testdata/*.txtar, and testdata/participants/*.txtar with the
+// real schemas of brokers: the files of a configuration; optional
 // "vars" and "env" (NAME=VALUE lines), "data" (ID = HCL object), "computed" and
 // "live" (ADDRESS = HCL object); then "want", what Build and CheckAfter say.
 func TestBuild(t *testing.T) {
@@ -40,6 +43,10 @@ func TestBuild(t *testing.T) {
 	}
 	for _, path := range paths {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".txtar"), func(t *testing.T) {
+			path, err := filepath.Abs(path)
+			if err != nil {
+				t.Fatal(err)
+			}
 			ar, err := txtar.ParseFile(path)
 			if err != nil {
 				t.Fatal(err)
@@ -53,7 +60,11 @@ func TestBuild(t *testing.T) {
 					keep = append(keep, f)
 				}
 			}
-			got := outcome(t, keep)
+			types := testTypes()
+			if filepath.Base(filepath.Dir(path)) == "participants" {
+				types = realTypes()
+			}
+			got := outcome(t, types, keep)
 			if *update {
 				ar.Files = append(keep, txtar.File{Name: "want", Data: []byte(got)})
 				if err := os.WriteFile(path, txtar.Format(ar), 0o644); err != nil {
@@ -68,19 +79,37 @@ func TestBuild(t *testing.T) {
 	}
 }
 
-func txtarSeeds() ([]string, error) { return filepath.Glob("testdata/*.txtar") }
+func txtarSeeds() ([]string, error) {
+	plain, err := filepath.Glob("testdata/*.txtar")
+	if err != nil {
+		return nil, err
+	}
+	more, err := filepath.Glob("testdata/participants/*.txtar")
+	return append(plain, more...), err
+}
 
-func outcome(t *testing.T, files []txtar.File) string {
+func outcome(t *testing.T, types []*providers.Type, files []txtar.File) string {
 	t.Helper()
 	sources, special := map[string][]byte{}, map[string]string{}
+	moved := false
 	for _, f := range files {
+		if name, ok := strings.CutPrefix(f.Name, "disk/"); ok {
+			if !moved {
+				t.Chdir(t.TempDir()) // so that no path of this machine is in a message
+				moved = true
+			}
+			full := filepath.FromSlash(name)
+			if err := errors.Join(os.MkdirAll(filepath.Dir(full), 0o700), os.WriteFile(full, f.Data, 0o600)); err != nil {
+				t.Fatal(err)
+			}
+			continue
+		}
 		if strings.HasSuffix(f.Name, ".hcl") || strings.HasSuffix(f.Name, ".json") {
 			sources[f.Name] = f.Data
 		} else {
 			special[f.Name] = string(f.Data)
 		}
 	}
-	types := testTypes()
 	m, diags := config.Load(".", config.Options{Types: types, Version: "0.3.0", Sources: sources})
 	if diags.HasErrors() {
 		t.Fatalf("loading: %s", text(m, diags))
@@ -101,6 +130,9 @@ func outcome(t *testing.T, files []txtar.File) string {
 	}
 	r, diags := desired.Build(m, env)
 	out := dump(r) + text(m, diags)
+	if types[0].Name == "rabbitmq" && diags.HasErrors() && types[0].Lint != nil {
+		out = text(m, diags) // with the real schemas: what else there is says nothing then
+	}
 	if _, ok := special["live"]; ok {
 		live := map[addr.Instance]cty.Value{}
 		for id, src := range lines(special["live"], " = ") {
@@ -186,6 +218,9 @@ func dump(r *desired.Result) string {
 			fmt.Fprintf(&b, "  hole: %s from %s.%s\n", h.Path, h.Addr, h.Attr)
 		}
 		l := o.Lifecycle
+		if l.Shared {
+			b.WriteString("  shared\n")
+		}
 		if l.PreventDestroy || l.IgnoreAll || len(l.IgnoreChanges) > 0 || l.Adopt != "" || l.Prefer != "" {
 			fmt.Fprintf(&b, "  lifecycle: prevent=%v ignore=%v%v adopt=%q prefer=%q\n", l.PreventDestroy, l.IgnoreAll, l.IgnoreChanges, l.Adopt, l.Prefer)
 		}

@@ -16,6 +16,7 @@ type direct struct {
 	key   *expression // nil: fixed
 	fixed string      // instance key as written, "" for none
 	attr  string      // "" for the object
+	port  []string    // what follows in or out of a participant: the port, and one of its attributes
 	rng   hcl.Range
 }
 
@@ -55,8 +56,13 @@ func (e *evaluator) compileDirect(x *expression, src hcl.Expression) *direct {
 		return nil
 	}
 	switch {
-	case len(tail) > 1 || d.block.cfg.Data:
+	case d.block.cfg.Data:
 		return nil
+	case len(tail) > 1:
+		if d.port = portPath(d.block, tail); d.port == nil {
+			return nil
+		}
+		d.attr = stepName(tail[0])
 	case len(tail) == 1:
 		if _, ok := tail[0].(hcl.TraverseAttr); !ok {
 			return nil
@@ -74,6 +80,9 @@ func (e *evaluator) evalDirect(d *direct, s *scope) cty.Value {
 	}
 	if inst == nil { // all instances, or held
 		return e.blockValue(d.block, nil, d.rng)
+	}
+	if d.port != nil {
+		return e.portOf(inst, d.attr == "out", d.port, d.rng)
 	}
 	if d.attr == "" {
 		return e.objectOf(inst)

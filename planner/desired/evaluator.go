@@ -31,7 +31,14 @@ type evaluator struct {
 	schemas   map[*providers.Schema]*schemaInfo
 	queries   []DataQuery
 	live      map[addr.Instance]cty.Value // CheckAfter: what references see
-	scratch   map[string]cty.Value        // reused where a map is needed only to hand values over
+	launchers map[string]*launcher
+	players   *schemaInfo // of participant blocks
+	graphs    *schemaInfo // of graph blocks
+	runs      *schemaInfo // of component blocks
+	lowering  map[*broker]*lowering
+	text      texts
+	imported  map[addr.Instance]*lateImport
+	scratch   map[string]cty.Value // reused where a map is needed only to hand values over
 }
 
 // A node is a declaration, or a part of one, that is evaluated on its own.

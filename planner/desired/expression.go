@@ -132,6 +132,7 @@ func (e *evaluator) compileIndexes(x *expression, src hcl.Expression, iterators 
 		case *hclsyntax.RelativeTraversalExpr:
 			if len(n.Traversal) > 0 {
 				attrs[unwrapNode(n.Source)] = stepName(n.Traversal[0])
+				e.namePorts(x, n)
 			}
 		case *hclsyntax.IndexExpr:
 			e.compileIndex(x, n, attrs[n], iterators)
@@ -231,6 +232,9 @@ func (e *evaluator) prepare(x *expression) {
 			// A broker stands for its name, so that `broker = var.x ? broker.a : broker.b` works.
 			v = cty.StringVal(r.brk.cfg.Name)
 			put("broker", r.brk.cfg.Name, v)
+		case r.named != nil:
+			top[r.named[0]] = nameTree(top[r.named[0]], r.named[1:], strings.Join(r.named, "."))
+			continue
 		case r.path:
 			top["path"] = cty.ObjectVal(map[string]cty.Value{"module": cty.StringVal(x.mod.cfg.Dir), "root": cty.StringVal(e.root.cfg.Dir)})
 			continue
@@ -319,7 +323,7 @@ func outOfScope(r *reference) *hcl.Diagnostic {
 	why := map[string]string{
 		"each":  "each is there only in a block that has for_each.",
 		"count": "count.index is there only in a block that has count.",
-		"self":  "self is there only in postconditions, where it is the object itself.",
+		"self":  "self is there only in postconditions, where it is the object itself, and in components, where it is the participant.",
 	}[r.scope]
 	if why == "" {
 		why = fmt.Sprintf("%s is there only inside its dynamic block.", r.scope)

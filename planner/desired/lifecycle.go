@@ -67,7 +67,7 @@ func (e *evaluator) lifecycleOf(i *instance) {
 	i.life.Prefer = e.choice(i, l.prefer, "prefer")
 	for _, x := range l.triggers {
 		i.deps = e.appendDeps(i.deps, x, i.scope)
-		ds := e.deps(x, i.scope)
+		ds := e.triggersOf(x, i.scope)
 		if len(ds) == 0 && !x.bad {
 			e.errorf(x.src.Range(), "Invalid replace_triggered_by", "This must be a reference to an object that is declared, as in queue.jobs.")
 			i.failed = true

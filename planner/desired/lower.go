@@ -16,7 +16,7 @@ func (e *evaluator) objects() []*instance {
 	var all []*instance
 	for _, m := range e.modules {
 		for _, b := range m.resources {
-			if b.cfg.Data {
+			if b.cfg.Data || b.lowers() {
 				continue
 			}
 			for _, i := range b.instances {

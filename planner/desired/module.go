@@ -15,19 +15,20 @@ import (
 // A module is one instance of a module: the root, or what one call with one
 // key made.
 type module struct {
-	cfg       *config.Module
-	path      string // "" or `module.eu["a"].module.b`
-	call      *call  // nil: the root
-	key       string // of the call's instance, as written
-	vars      map[string]*value
-	locals    map[string]*value
-	outputs   map[string]*value
-	calls     map[string]*call
-	resources map[string]*block // by config.Resource.Key
-	scoped    *block            // the data source of the check block that this view of a module is for
-	ctx       *hcl.EvalContext  // functions and path
-	scope     *scope
-	outer     []dep // what everything in here comes after: depends_on, count and for_each of the calls above
+	cfg        *config.Module
+	path       string // "" or `module.eu["a"].module.b`
+	call       *call  // nil: the root
+	key        string // of the call's instance, as written
+	vars       map[string]*value
+	locals     map[string]*value
+	outputs    map[string]*value
+	calls      map[string]*call
+	resources  map[string]*block     // by config.Resource.Key
+	components map[string]*component // compiled, by name
+	scoped     *block                // the data source of the check block that this view of a module is for
+	ctx        *hcl.EvalContext      // functions and path
+	scope      *scope
+	outer      []dep // what everything in here comes after: depends_on, count and for_each of the calls above
 }
 
 // A scope is what expressions of one instance see beside their module.

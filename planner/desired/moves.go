@@ -7,6 +7,7 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/msgflo/msgflo/config"
 	"github.com/msgflo/msgflo/config/addr"
 )
 
@@ -26,7 +27,7 @@ func (e *evaluator) moves(r *Result) {
 				continue
 			}
 			from[out.From.String()] = mv.Decl
-			if declared[out.From.Instance] {
+			if declared[out.From.Instance] || e.find(out.From.Instance) != nil && covers(out.From, r.Objects) {
 				e.errorf(mv.Decl, "Moved object still declared", "%s is still declared, so it cannot have moved to %s. Rename its block, or take this one out.", out.From, out.To)
 				continue
 			}
@@ -87,6 +88,10 @@ func (e *evaluator) imports() {
 				e.errorf(im.ID.Range(), "Invalid import ID", "The id of an import must be a string that is not empty, known at plan time and not sensitive.")
 				continue
 			}
+			if at.Owner != "" {
+				e.importLater(at, v.AsString(), im)
+				continue
+			}
 			i := e.find(at)
 			if i == nil {
 				e.errorf(im.To.Range(), "Import of something not declared", "%s is not declared. Write its block first; `msgflo import` then takes the live object over as it.", at)
@@ -97,6 +102,45 @@ func (e *evaluator) imports() {
 				continue
 			}
 			i.imp = v.AsString()
+		}
+	}
+}
+
+// A lateImport is an import block for an object that a participant or graph
+// gives rise to: whether it does is known later.
+type lateImport struct {
+	id   string
+	decl *config.Import
+	used bool
+}
+
+func (e *evaluator) importLater(at addr.Instance, id string, im *config.Import) {
+	if o := e.imported[at]; o != nil && o.id != id {
+		e.errorf(im.Decl, "Imported twice", "%s is imported by another block too, with another id.", at)
+		return
+	}
+	if e.imported == nil {
+		e.imported = map[addr.Instance]*lateImport{}
+	}
+	e.imported[at] = &lateImport{id: id, decl: im}
+}
+
+// importOf is the ID of an import block for a derived object, "" for none.
+func (e *evaluator) importOf(at addr.Instance) string {
+	if im := e.imported[at]; im != nil {
+		im.used = true
+		return im.id
+	}
+	return ""
+}
+
+// importDerived reports import blocks for what nothing gives rise to. While
+// something is wrong, or waits for data, that is not known.
+func (e *evaluator) importDerived() {
+	waits, failed := e.unexpanded()
+	for at, im := range e.imported {
+		if !im.used && !waits && !failed && !e.diags.HasErrors() {
+			e.errorf(im.decl.To.Range(), "Import of something not declared", "Nothing in the configuration gives rise to %s.", at)
 		}
 	}
 }

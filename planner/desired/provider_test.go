@@ -10,6 +10,8 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/launch"
+	"github.com/msgflo/msgflo/providers/rabbitmq"
 )
 
 func wholly() []cty.Path { return []cty.Path{{}} }
@@ -22,6 +24,31 @@ func testTypes() []*providers.Type {
 		Config:    providers.Schema{Attrs: []providers.Attr{{Name: "url", Type: cty.String, Required: true, Sensitive: wholly()}}},
 		Resources: map[string]*providers.Schema{"retained": {Attrs: []providers.Attr{{Name: "topic", Type: cty.String, Required: true, Identity: true}}}},
 		Open:      nowhere,
+	}}
+}
+
+// realTypes are RabbitMQ as it is, an MQTT broker that has what participants
+// need, and a launcher.
+func realTypes() []*providers.Type {
+	str := cty.String
+	route := &providers.Schema{Attrs: []providers.Attr{{Name: "from", Type: str, Identity: true}, {Name: "to", Type: str, Identity: true}, {Name: "qos", Type: cty.Number}, {Name: "retain", Type: cty.Bool}}}
+	return []*providers.Type{rabbitmq.Type(), {
+		Name: "mqtt", Schemes: []string{"mqtt", "mqtts"},
+		Config: providers.Schema{Attrs: []providers.Attr{{Name: "url", Type: str, Required: true, Sensitive: wholly()},
+			{Name: "username", Type: str}, {Name: "password", Type: str, Sensitive: wholly()}, {Name: "prefix", Type: str}}},
+		Resources: map[string]*providers.Schema{"route": route},
+		Open:      nowhere,
+	}, {
+		Name: "local", Launcher: true, Open: nowhere,
+		Config: providers.Schema{Attrs: []providers.Attr{{Name: "log_size", Type: str}}},
+		Resources: map[string]*providers.Schema{
+			"process": launch.Process(),
+			"keeper": {Derived: true, Attrs: []providers.Attr{{Name: "broker", Type: str, Identity: true}, {Name: "name", Type: str, Identity: true},
+				{Name: "url", Type: str, WriteOnly: true, Sensitive: wholly()},
+				{Name: "bindings", Type: cty.List(cty.Object(map[string]cty.Type{"vhost": str, "source": str, "destination": str, "destination_type": str, "routing_key": str}))}}},
+			"announcement": {Derived: true, Attrs: []providers.Attr{{Name: "broker", Type: str, Identity: true}, {Name: "role", Type: str, Identity: true},
+				{Name: "url", Type: str, WriteOnly: true, Sensitive: wholly()}, {Name: "message", Type: str}, {Name: "period", Type: str, Default: cty.StringVal("27s")}}},
+		},
 	}}
 }
 

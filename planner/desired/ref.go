@@ -61,7 +61,7 @@ func (e *evaluator) decodeRef(d *decoding, f *field, path string) cty.Value {
 
 // refValue evaluates the expression and finds out what object it means.
 func (e *evaluator) refValue(d *decoding, f *field, r *ref) (cty.Value, bool) {
-	if dr := f.x.direct; dr != nil && !dr.block.cfg.Data {
+	if dr := f.x.direct; dr != nil && !dr.block.cfg.Data && dr.port == nil {
 		inst, ok := e.target(dr, d.scope)
 		if !ok {
 			return cty.NilVal, false
@@ -79,6 +79,9 @@ func (e *evaluator) refValue(d *decoding, f *field, r *ref) (cty.Value, bool) {
 	bare, _ := v.Unmark()
 	if !bare.Type().IsObjectType() || bare.IsNull() || !bare.IsKnown() {
 		return v, true
+	}
+	if isPort(bare.Type()) {
+		return v.GetAttr("queue"), true
 	}
 	kind := e.kindOf(d, f, bare.Type())
 	if kind == "" {
@@ -146,6 +149,9 @@ func orList(types []string) string {
 // named directly, or through locals, variables and outputs that are.
 func (e *evaluator) bare(x *expression, s *scope) (source, bool) {
 	for depth := 0; x != nil && depth < 1000; depth++ {
+		if x.direct != nil && x.direct.block.lowers() {
+			return source{}, false // what a participant says is known at plan time
+		}
 		if x.direct != nil {
 			i, ok := e.target(x.direct, s)
 			attr := x.direct.attr

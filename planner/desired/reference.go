@@ -20,6 +20,7 @@ type reference struct {
 	brk   *broker
 	scope string        // each, count, self, an iterator: differs by instance
 	path  bool          // path.module, path.root
+	named []string      // component.NAME, launcher.KIND.NAME: stands for its own text
 	rest  hcl.Traversal // what follows the declaration's name
 	rng   hcl.Range
 	// indexed: the reference is the collection of an index expression, whose
@@ -104,8 +105,23 @@ func (e *evaluator) resolve(m *module, t hcl.Traversal, iterators []string) (ref
 	case "broker":
 		r.brk = e.brokers[name]
 		return r, r.brk != nil || e.unknownName(m, t, "broker."+name, prefixed("broker.", e.brokers))
+	case "component":
+		r.named = []string{root, name}
+		_, ok := m.cfg.Components[name]
+		return r, ok || e.unknownName(m, t, "component."+name, prefixed("component.", m.cfg.Components))
+	case "launcher":
+		if len(t) < 3 {
+			return r, e.malformed(t, "launcher.KIND.NAME")
+		}
+		r.named, r.rest = []string{root, name, stepName(t[2])}, t[3:]
+		name += "." + stepName(t[2])
+		_, ok := e.launchers[name]
+		return r, ok || e.unknownName(m, t, "launcher."+name, prefixed("launcher.", e.launchers))
 	}
 	r.block = m.resources[root+"."+name]
+	if r.block != nil {
+		r.block.name(r.rest)
+	}
 	return r, r.block != nil || e.unknownName(m, t, root+"."+name, sortedKeys(m.cfg.Resources))
 }
 

@@ -35,6 +35,10 @@ type related struct {
 func (e *evaluator) relate(all []*instance) {
 	places := e.places(all)
 	e.duplicates(all)
+	byAddr := make(map[addr.Instance]*instance, len(all))
+	for _, i := range all {
+		byAddr[i.addr] = i
+	}
 	rel := make([]related, len(all))
 	for n, i := range all {
 		i.id = n
@@ -42,6 +46,10 @@ func (e *evaluator) relate(all []*instance) {
 	for n, i := range all {
 		e.relateRefs(i, &rel[n], places)
 		for _, d := range i.deps {
+			if d.ports {
+				rel[n].soft = append(rel[n].soft, made(e.instancesOf(d))...)
+				continue
+			}
 			if d.inst == nil || d.inst != i {
 				rel[n].hard = append(rel[n].hard, d)
 			} else {
@@ -49,6 +57,7 @@ func (e *evaluator) relate(all []*instance) {
 			}
 		}
 		rel[n].hard = append(rel[n].hard, i.block.depends...)
+		i.lowered.relate(&rel[n], byAddr)
 	}
 	if !e.acyclic(all, rel) {
 		return
@@ -248,18 +257,19 @@ func (m mode) example() string {
 	return "each.key"
 }
 
-// instancesOf are the instances that a dependency stands for.
+// instancesOf are the instances that a dependency stands for; of participants
+// and graphs, what they give rise to.
 func (e *evaluator) instancesOf(d dep) []*instance {
 	switch {
 	case d.inst != nil:
-		return []*instance{d.inst}
+		return d.inst.objects(d.ports, nil)
 	case d.block != nil:
-		return d.block.instances
+		return d.block.objects(d.ports, nil)
 	case d.mod != nil:
 		var out []*instance
 		for _, key := range sortedKeys(d.mod.resources) {
 			if b := d.mod.resources[key]; !b.cfg.Data {
-				out = append(out, b.instances...)
+				out = b.objects(d.ports, out)
 			}
 		}
 		for _, name := range sortedKeys(d.mod.calls) {
@@ -298,7 +308,7 @@ func (e *evaluator) record(i *instance, rel *related) {
 // depend on the whole block.
 func (e *evaluator) allOf(b *block) []addr.Instance {
 	if b.all == nil {
-		b.all = addressesOf(b.instances, nil, nil)
+		b.all = addressesOf(b.objects(false, nil), nil, nil)
 	}
 	return b.all
 }
