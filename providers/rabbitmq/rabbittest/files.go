@@ -106,7 +106,7 @@ func (b *Broker) config() string {
 		key  string
 		port int
 	}{
-		"rabbitmq_mqtt":       {"mqtt.listeners.tcp.1", b.ports.MQTT},
+		pluginMQTT:            {"mqtt.listeners.tcp.1", b.ports.MQTT},
 		"rabbitmq_stream":     {"stream.listeners.tcp.1", b.ports.Stream},
 		"rabbitmq_stomp":      {"stomp.listeners.tcp.1", b.ports.STOMP},
 		"rabbitmq_prometheus": {"prometheus.tcp.port", b.ports.Prometheus},

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"net/url"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -51,6 +52,7 @@ type TLS struct {
 
 const (
 	pluginManagement = "rabbitmq_management"
+	pluginMQTT       = "rabbitmq_mqtt"
 
 	// User and Password of the administrator every broker starts with. It may
 	// log in over loopback only, which is all these brokers listen on.
@@ -76,6 +78,8 @@ type Broker struct {
 	Dir           string // data, logs
 	// The same over TLS, "" without Options.TLS: amqps://…, https://….
 	SecureAMQPURL, SecureManagementURL string
+	// MQTTURL is mqtt://guest:guest@127.0.0.1:port; "" without the plugin.
+	MQTTURL string
 
 	opts  Options
 	ports ports
@@ -125,6 +129,9 @@ func (b *Broker) startOnSomePorts(in installation) error {
 		b.AMQPURL = fmt.Sprintf("amqp://%s:%s@127.0.0.1:%d", User, Password, b.ports.AMQP)
 		if b.hasManagement() {
 			b.ManagementURL = fmt.Sprintf("http://127.0.0.1:%d", b.ports.Management)
+		}
+		if slices.Contains(b.opts.Plugins, pluginMQTT) {
+			b.MQTTURL = fmt.Sprintf("mqtt://%s:%s@127.0.0.1:%d", User, Password, b.ports.MQTT)
 		}
 		if b.opts.TLS != nil {
 			b.SecureAMQPURL = fmt.Sprintf("amqps://%s:%s@127.0.0.1:%d", User, Password, b.ports.AMQPS)

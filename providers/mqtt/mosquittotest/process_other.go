@@ -1,0 +1,8 @@
+//go:build unix && !linux
+
+package mosquittotest
+
+import "syscall"
+
+// childAttributes: only Linux lets a child die with its parent.
+func childAttributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
