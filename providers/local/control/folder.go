@@ -92,6 +92,10 @@ func (p Place) Status(nonce string) (ShimStatus, bool) {
 	return s, err == nil && json.Unmarshal(b, &s) == nil
 }
 
+// NoAgent is the reason of a replica that nobody keeps running, and the note
+// of a service.
+const NoAgent = "no agent runs"
+
 // ReadFolder is what an agent of the lineage would hold, from its folder, and
 // what of it runs now, without any agent. It changes nothing.
 func ReadFolder(lineage string) ([]Held, error) {
@@ -121,7 +125,7 @@ func ReadFolder(lineage string) ([]Held, error) {
 func (p Place) held(l *Ledger, e Entry, secrets map[string]Secret) (Held, error) {
 	h := e.Show(secrets)
 	if e.Kind != Process {
-		h.Note = "no agent runs"
+		h.Note = NoAgent
 		return h, nil
 	}
 	var spec launch.Spec
@@ -138,7 +142,7 @@ func (p Place) held(l *Ledger, e Entry, secrets map[string]Secret) (Held, error)
 
 // replica is how one fares by what the folder says of its runs.
 func (p Place) replica(l *Ledger, k Key, s launch.Spec, index int) launch.Replica {
-	r := launch.Replica{Index: index, State: launch.Stopped, Reason: "no agent runs", Log: p.Log(s.Broker, s.Role, index)}
+	r := launch.Replica{Index: index, State: launch.Stopped, Reason: NoAgent, Log: p.Log(s.Broker, s.Role, index)}
 	for _, run := range l.Runs {
 		if run.Key != k || run.Index != index {
 			continue

@@ -1,0 +1,136 @@
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/hashicorp/hcl/v2"
+
+	"github.com/msgflo/msgflo/config/diag"
+	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/local/control"
+)
+
+// A provider is the launcher of one state on this machine. Reading asks the
+// agent, or, where none runs, looks into its folder; only changes start one.
+type provider struct {
+	kinds   map[string]*kind
+	agent   control.Agent
+	machine string
+
+	starting sync.Mutex // held while the agent is started: one attempt at a time
+
+	mu       sync.Mutex
+	client   *control.Client // of an agent of this very program, once there was a change
+	orphaned bool            // the last Read found something held, and no agent
+}
+
+var (
+	_ providers.Provider   = (*provider)(nil)
+	_ providers.Normalizer = (*provider)(nil)
+	_ providers.Pinger     = (*provider)(nil)
+	_ providers.Waker      = (*provider)(nil)
+	_ providers.Warner     = (*provider)(nil)
+)
+
+// held is what the agent holds, and whether one runs.
+func (p *provider) held(ctx context.Context) ([]control.Held, bool, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, false, err
+	}
+	c, err := control.Dial(ctx, p.agent.Lineage)
+	if err == nil {
+		defer c.Close()
+		var h control.Hello
+		if h, err = c.Hello(ctx); err == nil && h.Protocol == control.Protocol {
+			var held []control.Held
+			if held, err = c.List(ctx); err == nil {
+				return held, true, nil
+			}
+		}
+	}
+	// An agent that speaks otherwise is replaced by the next change; until then
+	// its folder tells the same.
+	if err != nil && !errors.Is(err, control.ErrNoAgent) {
+		return nil, false, unreachable(err)
+	}
+	held, err := control.ReadFolder(p.agent.Lineage)
+	if err != nil {
+		return nil, false, unreachable(err)
+	}
+	return held, c != nil, nil
+}
+
+// ensure is a client of an agent of this program, started where none runs.
+func (p *provider) ensure(ctx context.Context) (*control.Client, error) {
+	p.starting.Lock()
+	defer p.starting.Unlock()
+	if c := p.opened(); c != nil {
+		return c, nil
+	}
+	c, err := control.Ensure(ctx, p.agent)
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, unreachable(err)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.client = c
+	return c, nil
+}
+
+func (p *provider) opened() *control.Client {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.client
+}
+
+// Wake implements providers.Waker: where the agent held anything on this
+// machine one runs afterwards, of this program, and brings back what died with the machine.
+func (p *provider) Wake(ctx context.Context) error {
+	held, _, err := p.held(ctx)
+	if err != nil || len(held) == 0 {
+		return err
+	}
+	_, err = p.ensure(ctx)
+	return err
+}
+
+// Warnings implements providers.Warner.
+func (p *provider) Warnings() hcl.Diagnostics {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if !p.orphaned {
+		return nil
+	}
+	return hcl.Diagnostics{diag.Warning(hcl.Range{}, "Agent not running",
+		"The agent that looks after what runs here does not run. Processes go on without it, and nothing is restarted; `msgflo apply` or `msgflo agent` starts it again.")}
+}
+
+// Ping implements providers.Pinger. It starts nothing.
+func (p *provider) Ping(ctx context.Context) (string, error) {
+	held, alive, err := p.held(ctx)
+	switch {
+	case err != nil:
+		return "", err
+	case alive:
+		return fmt.Sprintf("this machine, %s: its agent holds %d objects", host(p.machine), len(held)), nil
+	}
+	return fmt.Sprintf("this machine, %s: no agent runs; apply starts one where needed", host(p.machine)), nil
+}
+
+// Close lets the connection go; the agent and all it holds go on.
+func (p *provider) Close() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.client == nil {
+		return nil
+	}
+	c := p.client
+	p.client = nil
+	return c.Close()
+}
