@@ -64,7 +64,8 @@ func check(t fataler, s *flow.System, low *flow.Lowered, diags hcl.Diagnostics) 
 		}
 	}
 	checkRelations(t, low, there)
-	checkKeepers(t, low)
+	checkKeepers(t, s, low)
+	checkEdges(t, s, low)
 }
 
 func checkRelations(t fataler, low *flow.Lowered, there map[addr.Instance]bool) {
@@ -106,17 +107,54 @@ func checkRelations(t fataler, low *flow.Lowered, there map[addr.Instance]bool) 
 	}
 }
 
-func checkKeepers(t fataler, low *flow.Lowered) {
+// checkKeepers: every binding with an end that does not last is kept, but for
+// those that msgflo-nodejs makes itself.
+func checkKeepers(t fataler, s *flow.System, low *flow.Lowered) {
 	t.Helper()
-	bindings := map[addr.Instance]bool{}
-	for _, o := range low.Objects {
-		bindings[o.Addr] = o.Addr.Type == "binding"
-	}
+	kept := map[addr.Instance]bool{}
 	for _, k := range low.Keepers {
 		for _, a := range k.Bindings {
-			if !bindings[a] || a.Owner != k.Owner || a.Module != k.Module {
+			kept[a] = true
+			if a.Owner != k.Owner || a.Module != k.Module {
 				t.Errorf("the keeper of %s has %s", k.Owner, a)
 			}
+		}
+	}
+	lasting := map[target]bool{}
+	objects := append([]flow.Object{}, low.Objects...)
+	for _, d := range s.Declared {
+		objects = append(objects, flow.Object{Addr: d.Addr, Attrs: d.Value.AsValueMap()})
+	}
+	for _, o := range objects {
+		is := func(name string) bool { v, ok := o.Attrs[name]; return ok && v.True() }
+		if _, said := o.Attrs["durable"]; o.Addr.Type == "queue" || o.Addr.Type == "exchange" {
+			lasting[target{o.Addr.Type, o.Attrs["name"].AsString()}] = (!said || is("durable")) && !is("auto_delete")
+		}
+	}
+	selfBound := map[string]bool{}
+	for _, r := range s.Roles {
+		for _, p := range r.Inports {
+			if strings.Contains("nodejs noflo go", r.Client) && r.Client != "" {
+				selfBound[p.Queue] = true
+			}
+		}
+	}
+	for _, o := range low.Objects {
+		if o.Addr.Type != "binding" {
+			continue
+		}
+		to := target{"queue", o.Attrs["destination"].AsString()}
+		if v, ok := o.Attrs["destination_type"]; ok {
+			to.typ = v.AsString()
+		}
+		from := o.Attrs["source"].AsString()
+		sourceLasts := lasting[target{"exchange", from}] || strings.HasPrefix(from, "amq.")
+		want := !sourceLasts || !lasting[to]
+		if to.name == from && to.typ == "queue" && selfBound[from] {
+			want = false
+		}
+		if kept[o.Addr] != want {
+			t.Errorf("%s is kept: %v", o.Addr, kept[o.Addr])
 		}
 	}
 }

@@ -169,17 +169,21 @@ func compareAddrs(a, b addr.Instance) int {
 
 // distinct sorts relations; each address is in the strongest one only.
 func distinct(within, after, soft []addr.Instance) (w, a, s []addr.Instance) {
-	seen := make(map[addr.Instance]bool, len(within)+len(after)+len(soft))
-	pick := func(in []addr.Instance) []addr.Instance {
-		var out []addr.Instance
-		for _, x := range in {
-			if !seen[x] {
-				seen[x] = true
-				out = append(out, x)
-			}
-		}
-		slices.SortFunc(out, compareAddrs)
-		return out
+	w = pick(within)
+	a = pick(after, w)
+	return w, a, pick(soft, w, a)
+}
+
+// pick are the addresses that are in none of the others, which pick made.
+func pick(in []addr.Instance, without ...[]addr.Instance) []addr.Instance {
+	if len(in) == 0 {
+		return nil
 	}
-	return pick(within), pick(after), pick(soft)
+	slices.SortFunc(in, compareAddrs)
+	return slices.DeleteFunc(slices.Compact(in), func(x addr.Instance) bool {
+		return slices.ContainsFunc(without, func(o []addr.Instance) bool {
+			_, found := slices.BinarySearchFunc(o, x, compareAddrs)
+			return found
+		})
+	})
 }
