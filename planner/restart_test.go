@@ -1,6 +1,7 @@
 package planner_test
 
 import (
+	"maps"
 	"testing"
 
 	"github.com/zclconf/go-cty/cty"
@@ -43,10 +44,7 @@ func TestRestart(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			st := tell(t, typ, queue(typ, "jobs", base))
-			now := attrs{}
-			for k, v := range base {
-				now[k] = v
-			}
+			now := maps.Clone(base)
 			now[c.attr] = c.to
 			want := []desired.Object{queue(typ, "jobs", now)}
 			p := mustPlan(t, st.w.input(want, st.prior))

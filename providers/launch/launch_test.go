@@ -2,6 +2,8 @@ package launch_test
 
 import (
 	"encoding/json"
+	"errors"
+	"maps"
 	"math"
 	"reflect"
 	"strings"
@@ -28,7 +30,7 @@ func spec(t *rapid.T) launch.Spec {
 		return m
 	}
 	span := func(name string) time.Duration {
-		return time.Duration(rapid.Int64Range(0, int64(100*time.Hour)).Draw(t, name)) / time.Millisecond * time.Millisecond
+		return time.Duration(rapid.Int64Range(0, int64(100*time.Hour)).Draw(t, name)).Truncate(time.Millisecond)
 	}
 	whole := func(name string) int { return rapid.IntRange(0, math.MaxInt32).Draw(t, name) }
 	ports := func(name string) []launch.Port {
@@ -183,7 +185,7 @@ func TestSpecOfErrors(t *testing.T) {
 		m := launch.Process().Complete(base).AsValueMap()
 		m[c.attr] = c.v
 		_, _, err := launch.SpecOf(cty.ObjectVal(m))
-		pe, ok := err.(cty.PathError)
+		pe, ok := errors.AsType[cty.PathError](err)
 		if !ok || diag.FormatPath(pe.Path) != c.at || !strings.Contains(err.Error(), c.why) || strings.Contains(err.Error(), secret) {
 			t.Errorf("%s: %v", c.at, err)
 		}
@@ -256,9 +258,7 @@ func TestValidate(t *testing.T) {
 	with := func(block string, attrs map[string]cty.Value) cty.Value {
 		m := whole.AsValueMap()
 		in := m[block].AsValueMap()
-		for k, v := range attrs {
-			in[k] = v
-		}
+		maps.Copy(in, attrs)
 		m[block] = cty.ObjectVal(in)
 		return cty.ObjectVal(m)
 	}
@@ -282,7 +282,7 @@ func TestValidate(t *testing.T) {
 	} {
 		var got []string
 		for _, err := range launch.Validate(c.v) {
-			pe, ok := err.(cty.PathError)
+			pe, ok := errors.AsType[cty.PathError](err)
 			if !ok {
 				t.Fatalf("no path: %v", err)
 			}

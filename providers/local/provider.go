@@ -42,7 +42,7 @@ func (p *provider) held(ctx context.Context) ([]control.Held, bool, error) {
 	}
 	c, err := control.Dial(ctx, p.agent.Lineage)
 	if err == nil {
-		defer c.Close()
+		defer func() { _ = c.Close() }() // its errors are those of what was asked
 		var h control.Hello
 		if h, err = c.Hello(ctx); err == nil && h.Protocol == control.Protocol {
 			var held []control.Held
