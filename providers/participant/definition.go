@@ -65,8 +65,9 @@ type Port struct {
 //
 // Nil: the message is acknowledged as soon as the broker has confirmed all that
 // was sent. An error: what was sent is still published, and the message is
-// refused; where its queue has a dead letter, it goes there. Requeue instead
-// gives it back to its queue. A panic is an error.
+// refused; where its queue has a dead letter, it goes there (on MQTT, which has
+// neither, it is gone). ErrRequeue instead gives it back to its queue; on MQTT
+// this process gets it again. A panic is an error.
 //
 // ctx ends when the connection that brought the message is gone (the broker
 // then delivers it again) or the time for a graceful stop is up.
@@ -86,7 +87,9 @@ type Raw []byte
 var ErrRequeue = errors.New("the message goes back to its queue")
 
 // Stopping is closed when the participant was asked to stop and waits for the
-// call that ctx belongs to. Who waits for long returns ErrRequeue then.
+// call that ctx belongs to. Who waits for long returns ErrRequeue then. On MQTT,
+// which takes no message back, it is never closed: the call has the whole time
+// of a graceful stop, and then ctx ends.
 func Stopping(ctx context.Context) <-chan struct{} {
 	c, _ := ctx.Value(stoppingKey{}).(<-chan struct{})
 	return c

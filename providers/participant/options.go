@@ -11,14 +11,17 @@ import (
 	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/providers/transport"
 	"github.com/msgflo/msgflo/providers/transport/amqp"
+	"github.com/msgflo/msgflo/providers/transport/mqtt"
 )
 
 // Options of a running participant. The zero value takes everything from the
 // environment: MSGFLO_ROLE, MSGFLO_BROKER or CLOUDAMQP_URL,
 // MSGFLO_DISCOVERY_PERIOD.
 type Options struct {
-	Role   string // the node's name in the graph
-	Broker string // amqp:// or amqps:// URL; at last amqp://localhost
+	Role string // the node's name in the graph
+	// Broker is its URL: amqp, amqps, mqtt, mqtts, ws or wss; at last
+	// amqp://localhost.
+	Broker string
 	// DiscoveryPeriod is after how long without an announcement others may take
 	// the participant for gone; it announces itself 2.2 times as often.
 	DiscoveryPeriod time.Duration
@@ -78,12 +81,12 @@ func dial(ctx context.Context, o Options) (transport.Conn, error) {
 	scheme, _, _ := strings.Cut(o.Broker, "://")
 	switch scheme {
 	case "mqtt", "mqtts", "ws", "wss":
-		return nil, fmt.Errorf("participants on %s brokers are not in this version yet; use amqp:// or amqps://", scheme)
+		return mqtt.Dial(ctx, mqtt.ConnOptions{Options: mqtt.Options{URL: o.Broker, Log: o.Log}, Name: o.Role, Share: o.Role})
 	case "amqp", "amqps":
 		return amqp.Dial(ctx, amqp.Options{URL: o.Broker, Name: o.Role, Log: o.Log})
 	}
 	if scheme == o.Broker || len(scheme) > 16 { // no scheme, so what it begins with may be anything
-		return nil, fmt.Errorf("the broker's URL has no scheme; write it as amqp://user@host:5672/vhost")
+		return nil, fmt.Errorf("the broker's URL has no scheme; write it as amqp://user@host:5672/vhost or mqtt://user@host:1883")
 	}
-	return nil, fmt.Errorf("the broker's URL has the scheme %q; participants know amqp and amqps", diag.Escape(scheme))
+	return nil, fmt.Errorf("the broker's URL has the scheme %q; participants know amqp, amqps, mqtt, mqtts, ws and wss", diag.Escape(scheme))
 }

@@ -151,9 +151,14 @@ func (p *Participant) announce(ctx context.Context) error {
 func (p *Participant) heartbeats() {
 	ticker := time.NewTicker(heartbeat(p.opts.DiscoveryPeriod))
 	defer ticker.Stop()
+	var again <-chan struct{} // who listens may have missed us, or be new himself
+	if n, ok := p.conn.(transport.Notifier); ok {
+		again = n.Reconnected()
+	}
 	for {
 		select {
 		case <-ticker.C:
+		case <-again:
 		case <-p.stopping:
 			return
 		}
@@ -191,8 +196,9 @@ func (p *Participant) source() {
 }
 
 // Stop ends the participant: no more is taken, what was begun is finished and
-// settled, then the connection is closed. When ctx ends first, the rest goes
-// back to its queues, and its cause is returned.
+// settled, then the connection is closed. What only waited goes back to its
+// queue; MQTT takes nothing back, and there it is worked on too. When ctx ends
+// first, the rest goes back (on MQTT it is lost), and its cause is returned.
 func (p *Participant) Stop(ctx context.Context) error {
 	p.stopOnce.Do(func() { close(p.stopping) })
 	var err error
@@ -200,6 +206,9 @@ func (p *Participant) Stop(ctx context.Context) error {
 		if failed := s.Cancel(ctx); failed != nil {
 			err = errors.Join(err, failed)
 			continue
+		}
+		if _, ok := s.(transport.OneWay); ok {
+			continue // nothing can go back: consume works it off
 		}
 		// What was only prefetched goes back now, to others who may be waiting
 		// for work, and not after the call that it waits behind.

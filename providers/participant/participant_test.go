@@ -213,7 +213,7 @@ func TestStartErrors(t *testing.T) {
 		"period": {func(_ *participant.Definition, o *participant.Options) {
 			o.Env = func(n string) string { return map[string]string{"MSGFLO_DISCOVERY_PERIOD": "soon"}[n] }
 		}, `"soon"`},
-		"mqtt":   {func(_ *participant.Definition, o *participant.Options) { o.Conn = nil; o.Broker = "mqtt://h" }, "not in this version"},
+		"mqtt":   {func(_ *participant.Definition, o *participant.Options) { o.Conn = nil; o.Broker = "mqtt://h/path" }, "has a path"},
 		"http":   {func(_ *participant.Definition, o *participant.Options) { o.Conn = nil; o.Broker = "http://u:secret@h" }, `"http"`},
 		"scheme": {func(_ *participant.Definition, o *participant.Options) { o.Conn = nil; o.Broker = "secret" }, "no scheme"},
 		"packet": {func(d *participant.Definition, o *participant.Options) {

@@ -6,12 +6,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"strings"
 	"testing"
 	"time"
 
 	rabbit "github.com/rabbitmq/amqp091-go"
 	"go.uber.org/goleak"
 
+	"github.com/msgflo/msgflo/providers/mqtt/mosquittotest"
 	"github.com/msgflo/msgflo/providers/participant"
 	"github.com/msgflo/msgflo/providers/participant/builtin"
 	"github.com/msgflo/msgflo/providers/rabbitmq/rabbittest"
@@ -20,7 +23,12 @@ import (
 	"github.com/msgflo/msgflo/providers/transport/transporttest"
 )
 
-func TestMain(m *testing.M) { rabbittest.Main(m) }
+func TestMain(m *testing.M) { os.Exit(rabbittest.Run(withMosquitto{m})) }
+
+// withMosquitto runs the tests with both kinds of broker.
+type withMosquitto struct{ m *testing.M }
+
+func (w withMosquitto) Run() int { return mosquittotest.Run(w.m) }
 
 func vhost(t *testing.T) string {
 	b := rabbittest.Shared(t)
@@ -252,4 +260,24 @@ func TestNothingLost(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Logf("%d messages, %d deliveries", n, total)
+}
+
+// TestAnnouncesAgain: whoever lost the connection announces himself as soon as
+// it is back, and not at the next heartbeat.
+func TestAnnouncesAgain(t *testing.T) {
+	url := vhost(t)
+	host := url[strings.Index(url, "@")+1:]
+	host = host[:strings.Index(host, "/")]
+	proxy := transporttest.NewProxy(t, host, nil)
+	p := start(t, strings.Replace(url, host, proxy.Addr, 1), "r", inOut(pass))
+	fbp, err := observer(t, url).Subscribe(t.Context(), participant.DiscoveryQueue, transport.SubscribeOptions{Prefetch: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if d := transporttest.Next(t, fbp); !strings.Contains(string(d.Body), p.ID()) || d.Ack() != nil {
+			t.Errorf("%s", d.Body)
+		}
+		proxy.Cut()
+	}
 }

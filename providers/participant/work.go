@@ -16,6 +16,11 @@ import (
 // that the next message is worked on meanwhile.
 func (p *Participant) consume(in string, s transport.Subscription) {
 	slots := make(chan struct{}, p.def.Concurrency) // a token for each call
+	stopping, ctx := p.stopping, p.ctx
+	if _, ok := s.(transport.OneWay); ok {
+		// Nobody can take over: calls are not told to hurry, and none is left out.
+		stopping, ctx = nil, context.WithValue(ctx, stoppingKey{}, (<-chan struct{})(nil))
+	}
 	for d := range s.Deliveries() {
 		select {
 		case slots <- struct{}{}:
@@ -23,13 +28,13 @@ func (p *Participant) consume(in string, s transport.Subscription) {
 			continue
 		}
 		select {
-		case <-p.stopping: // what was not begun is somebody else's
+		case <-stopping: // what was not begun is somebody else's
 			p.settle(d.Nack(true))
 			<-slots
 			continue
 		default:
 		}
-		j := &job{p: p, delivery: d, message: Message{Port: in, Body: d.Body, Received: d.Received, Redelivered: d.Redelivered}}
+		j := &job{p: p, delivery: d, parent: ctx, message: Message{Port: in, Body: d.Body, Received: d.Received, Redelivered: d.Redelivered}}
 		if p.def.Concurrency > 1 {
 			p.work.Go(func() {
 				err := j.process()
@@ -56,6 +61,7 @@ func (p *Participant) settle(err error) {
 type job struct {
 	p        *Participant
 	delivery transport.Delivery
+	parent   context.Context
 	message  Message
 	out      outbox
 	ctx      context.Context
@@ -64,7 +70,7 @@ type job struct {
 
 // process calls the component.
 func (j *job) process() error {
-	j.ctx, j.cancel = context.WithCancelCause(j.p.ctx)
+	j.ctx, j.cancel = context.WithCancelCause(j.parent)
 	j.out.p = j.p
 	j.p.work.Go(func() {
 		select {

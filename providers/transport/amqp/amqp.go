@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/msgflo/msgflo/providers/transport"
+	"github.com/msgflo/msgflo/providers/transport/retry"
 )
 
 // Options of a connection. Only URL is needed.
@@ -37,6 +38,8 @@ type Conn struct {
 	opts Options
 	in   *link
 	out  *publisher
+	// again holds one: the connection that consumes stands again
+	again chan struct{}
 
 	mu       sync.Mutex
 	topology transport.Topology // declared, to be declared again
@@ -47,7 +50,14 @@ type Conn struct {
 	tasks  sync.WaitGroup
 }
 
-var _ transport.Conn = (*Conn)(nil)
+var (
+	_ transport.Conn     = (*Conn)(nil)
+	_ transport.Notifier = (*Conn)(nil)
+)
+
+// Reconnected implements transport.Notifier: what was declared is declared
+// again by then.
+func (c *Conn) Reconnected() <-chan struct{} { return c.again }
 
 // Dial connects. A broker that cannot be reached, or refuses the login, is an
 // error at once, without a second attempt; a connection that breaks later is
@@ -59,7 +69,7 @@ func Dial(ctx context.Context, o Options) (*Conn, error) {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	c := &Conn{opts: o}
+	c := &Conn{opts: o, again: make(chan struct{}, 1)}
 	c.ctx, c.cancel = context.WithCancelCause(context.Background())
 	c.in = newLink(c, "consuming")
 	s, err := c.connect(ctx, true)
@@ -97,4 +107,4 @@ func (c *Conn) task(f func()) bool {
 }
 
 // pause is the waiting time between attempts.
-func (c *Conn) pause() *pause { return newPause(c.opts.RetryMin, c.opts.RetryMax) }
+func (c *Conn) pause() *retry.Pause { return retry.New(c.opts.RetryMin, c.opts.RetryMax) }

@@ -34,8 +34,14 @@ func (l *link) run(ctx context.Context, s *session) {
 				return
 			}
 		}
-		level = slog.LevelInfo
 		l.set(s)
+		if level == slog.LevelInfo && l == l.conn.in {
+			select {
+			case l.conn.again <- struct{}{}:
+			default:
+			}
+		}
+		level = slog.LevelInfo
 		select {
 		case <-ctx.Done():
 			l.set(nil)
@@ -69,7 +75,7 @@ func (l *link) dial(ctx context.Context, level slog.Level) *session {
 			return nil
 		}
 		l.conn.opts.Log.Warn("cannot connect, trying again", "for", l.what, "error", err)
-		if !pause.wait(ctx) {
+		if !pause.Wait(ctx) {
 			return nil
 		}
 	}

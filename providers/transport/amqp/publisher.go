@@ -87,7 +87,7 @@ func (p *publisher) run(ctx context.Context) {
 			return
 		}
 		if confirmed {
-			pause.reset()
+			pause.Reset()
 		}
 		if isLost(err) {
 			select {
@@ -103,7 +103,7 @@ func (p *publisher) run(ctx context.Context) {
 		if err := p.link.conn.redeclare(ctx, s, false); err != nil && !isLost(err) {
 			p.link.conn.opts.Log.Warn("cannot declare again", "error", err)
 		}
-		if !pause.wait(ctx) {
+		if !pause.Wait(ctx) {
 			return
 		}
 	}

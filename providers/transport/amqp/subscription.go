@@ -230,7 +230,7 @@ func (s *subscription) reopen(last *session) *consumer {
 		if !isLost(err) && ctx.Err() == nil {
 			s.conn.opts.Log.Warn("cannot consume, trying again", "queue", s.queue, "error", err)
 		}
-		if !pause.wait(ctx) {
+		if !pause.Wait(ctx) {
 			return nil
 		}
 	}
