@@ -89,3 +89,74 @@ func BenchmarkBuild(b *testing.B) {
 		}
 	}
 }
+
+// pipeline is a configuration of n participants in a ring of edges, each with
+// an environment of its own and some with a second in-edge.
+func pipeline(n int, forEach bool) string {
+	var b strings.Builder
+	b.WriteString("broker \"main\" {\n  url = \"amqp://localhost\"\n}\ncomponent \"Work\" {\n  command = [\"node\", \"work.js\", self.role]\n  env = {\n    LEVEL = \"info\"\n  }\n}\n")
+	if forEach {
+		fmt.Fprintf(&b, `
+locals {
+  all  = flatten([for a in range(%[1]d / 100) : [for b in range(100) : a * 100 + b]])
+  next = { for i in local.all : "w-${i}" => "w-${(i + 1) %% %[1]d}" }
+}
+participant "w" {
+  for_each  = local.next
+  role      = each.key
+  component = component.Work
+  env = {
+    NEXT = each.value
+  }
+}
+graph "ring" {
+  for_each = local.next
+  connection {
+    from = participant.w[each.key].out.done
+    to   = participant.w[each.value].in.jobs
+  }
+}
+`, n)
+		return b.String()
+	}
+	for i := range n {
+		fmt.Fprintf(&b, "participant \"w-%[1]d\" {\n  component = component.Work\n  env = {\n    NEXT = participant.w-%[2]d.in.jobs.queue\n  }\n}\n", i, (i+1)%n)
+	}
+	b.WriteString("graph \"ring\" {\n")
+	for i := range n {
+		fmt.Fprintf(&b, "  edge \"w-%d.done\" \"w-%d.jobs\" {}\n", i, (i+1)%n)
+		if i%5 == 0 {
+			fmt.Fprintf(&b, "  edge \"w-%d.error\" \"w-%d.jobs\" {}\n", i, (i+7)%n)
+		}
+	}
+	b.WriteString("}\n")
+	return b.String()
+}
+
+func BenchmarkParticipants(b *testing.B) {
+	for _, forEach := range []bool{false, true} {
+		for _, n := range []int{100, 500, 2000} {
+			kind := "literal"
+			if forEach {
+				kind = "for_each"
+			}
+			b.Run(fmt.Sprintf("%s/%d", kind, n), func(b *testing.B) {
+				types := realTypes()
+				m, diags := config.Load(".", config.Options{Types: types, Version: "0.3.0", Sources: map[string][]byte{"main.flo.hcl": []byte(pipeline(n, forEach))}})
+				if diags.HasErrors() {
+					b.Fatal(diags)
+				}
+				b.ReportAllocs()
+				for b.Loop() {
+					r, diags := desired.Build(m, desired.Env{Types: types})
+					if diags.HasErrors() {
+						b.Fatal(diags)
+					}
+					if len(r.Objects) < 6*n {
+						b.Fatalf("%d objects, fewer than %d", len(r.Objects), 6*n)
+					}
+				}
+			})
+		}
+	}
+}

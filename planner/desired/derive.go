@@ -164,6 +164,7 @@ func (e *evaluator) lowerFlow(l *lowering, declared []*instance) []*instance {
 		if v := p.inst.val("replicas"); known(v) && !isNull(v) {
 			p.role.Replicas = e.replicas(p, v)
 		}
+		p.imply()
 		s.Roles = append(s.Roles, p.role)
 	}
 	sort.Slice(s.Roles, func(a, b int) bool { return s.Roles[a].Name < s.Roles[b].Name })
@@ -240,8 +241,15 @@ func (e *evaluator) owners(l *lowering) map[addr.Instance]*instance {
 // come after. A participant's own order is that of its process.
 func (e *evaluator) newDerived(owner *instance, at addr.Instance, on *broker, in *schemaInfo, decl hcl.Range) *instance {
 	mod := e.root
-	i := &instance{addr: at, broker: on, in: in, named: done, full: done, lowered: &lowered{}}
-	b := &block{cfg: &config.Resource{Type: at.Type, Decl: decl}, state: done}
+	all := &struct { // one piece of memory where four would do
+		i instance
+		l lowered
+		b block
+		c config.Resource
+	}{c: config.Resource{Type: at.Type, Decl: decl}}
+	i, b := &all.i, &all.b
+	*i = instance{addr: at, broker: on, in: in, named: done, full: done, lowered: &all.l}
+	*b = block{cfg: &all.c, state: done}
 	if owner != nil {
 		mod = owner.block.mod
 		i.life = Lifecycle{PreventDestroy: owner.life.PreventDestroy, IgnoreAll: owner.life.IgnoreAll, Adopt: owner.life.Adopt, Prefer: owner.life.Prefer}
@@ -253,7 +261,6 @@ func (e *evaluator) newDerived(owner *instance, at addr.Instance, on *broker, in
 	}
 	b.mod = mod
 	i.block, i.scope = b, mod.scope
-	b.instances = []*instance{i}
 	return i
 }
 
@@ -262,7 +269,8 @@ func (e *evaluator) newDerived(owner *instance, at addr.Instance, on *broker, in
 func (e *evaluator) fill(i *instance, attrs map[string]cty.Value, written map[string]hcl.Range) bool {
 	i.vals = make([]cty.Value, len(i.in.attrs))
 	o := &Object{Addr: i.addr, Provider: i.broker.addr, Type: i.addr.Type, Lifecycle: i.life, Decl: i.decl(), AttrDecl: written, ImportID: e.importOf(i.addr)}
-	vals := make(map[string]cty.Value, len(i.in.attrs))
+	vals := e.scratch
+	clear(vals)
 	for n := range i.in.attrs {
 		a := &i.in.attrs[n]
 		v, ok := attrs[a.Name]

@@ -19,26 +19,29 @@ import (
 // does not matter, and the stack of what is being evaluated is the circle
 // where there is one.
 type evaluator struct {
-	env       Env
-	diags     hcl.Diagnostics
-	seen      map[string]bool // diagnostics already reported, so that 5 000 instances of one mistake are one
-	stack     []node
-	root      *module
-	modules   []*module
-	byPath    map[string]*module
-	brokers   map[string]*broker
-	functions map[string]map[string]function.Function // by base directory
-	schemas   map[*providers.Schema]*schemaInfo
-	queries   []DataQuery
-	live      map[addr.Instance]cty.Value // CheckAfter: what references see
-	launchers map[string]*launcher
-	players   *schemaInfo // of participant blocks
-	graphs    *schemaInfo // of graph blocks
-	runs      *schemaInfo // of component blocks
-	lowering  map[*broker]*lowering
-	text      texts
-	imported  map[addr.Instance]*lateImport
-	scratch   map[string]cty.Value // reused where a map is needed only to hand values over
+	env        Env
+	diags      hcl.Diagnostics
+	seen       map[string]bool // diagnostics already reported, so that 5 000 instances of one mistake are one
+	stack      []node
+	root       *module
+	modules    []*module
+	byPath     map[string]*module
+	brokers    map[string]*broker
+	functions  map[string]map[string]function.Function // by base directory
+	schemas    map[*providers.Schema]*schemaInfo
+	queries    []DataQuery
+	live       map[addr.Instance]cty.Value // CheckAfter: what references see
+	launchers  map[string]*launcher
+	players    *schemaInfo // of participant blocks
+	graphs     *schemaInfo // of graph blocks
+	runs       *schemaInfo // of component blocks
+	lowering   map[*broker]*lowering
+	text       texts
+	labelled   *[2]map[string][]string // see labelledPorts
+	absent     map[string]cty.Value    // nested blocks of participants as they are when nothing is written
+	labelledIn int                     // of how many modules
+	imported   map[addr.Instance]*lateImport
+	scratch    map[string]cty.Value // reused where a map is needed only to hand values over
 }
 
 // A node is a declaration, or a part of one, that is evaluated on its own.

@@ -45,7 +45,9 @@ func (e *evaluator) portsDeclared(p *player) {
 
 func (p *player) addPort(to *[]*flow.Port, id string, doc cty.Value) *flow.Port {
 	port := &flow.Port{ID: id, Durable: true, Decl: p.inst.decl()}
-	p.docs[port] = doc
+	if doc != cty.NilVal {
+		p.docs[port] = doc
+	}
 	*to = append(*to, port)
 	return port
 }
@@ -240,26 +242,34 @@ func (e *evaluator) impliedPorts(p *player, out bool) []string {
 	if declared {
 		return nil
 	}
-	ids := slices.Clone(p.inst.block.asked[n])
+	ids := slices.Concat(p.inst.block.asked[n], e.labelledPorts()[n][p.short])
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// labelledPorts are the inports and outports that labels of edges name, by
+// role as a label without more dots has it.
+func (e *evaluator) labelledPorts() *[2]map[string][]string {
+	if e.labelled != nil && e.labelledIn == len(e.modules) {
+		return e.labelled
+	}
+	out := &[2]map[string][]string{{}, {}}
 	for _, m := range e.modules {
-		for _, key := range sortedKeys(m.resources) {
-			g := m.resources[key].cfg.Graph
-			if g == nil {
+		for _, b := range m.resources {
+			if b.cfg.Graph == nil {
 				continue
 			}
-			for _, edge := range g.Edges {
-				end := edge.To
-				if out {
-					end = edge.From
-				}
-				if id, ok := strings.CutPrefix(end, p.short+"."); ok && !strings.Contains(id, ".") {
-					ids = append(ids, id)
+			for _, edge := range b.cfg.Graph.Edges {
+				for n, end := range []string{edge.To, edge.From} {
+					if dot := strings.LastIndexByte(end, '.'); dot > 0 {
+						out[n][end[:dot]] = append(out[n][end[:dot]], end[dot+1:])
+					}
 				}
 			}
 		}
 	}
-	slices.Sort(ids)
-	return slices.Compact(ids)
+	e.labelled, e.labelledIn = out, len(e.modules)
+	return out
 }
 
 // portOf is the value of one port: what it is called on the broker is known
@@ -285,7 +295,7 @@ func (e *evaluator) portOf(i *instance, out bool, path []string, at hcl.Range) c
 		port = &flow.Port{ID: path[0], Durable: true, Decl: at}
 	}
 	queue := cty.UnknownVal(cty.String).Mark(broken)
-	if name, ok := e.queueOf(p, out, port); ok {
+	if name, ok := p.queueOf(port); ok {
 		queue = cty.StringVal(name)
 	} else if len(path) > 1 && path[1] == "queue" {
 		e.errorf(at, "Queue not known", "What carries the port %q of %s is not known: nothing says which client library it is written with. Write client in it, or queue in its port's block.",
@@ -320,20 +330,30 @@ func (e *evaluator) noPort(p *player, out bool, id string, at hcl.Range) {
 }
 
 // queueOf is what carries a port: as it is written, else by the convention of
-// the role's client library, which is asked about a system of this role only.
-func (e *evaluator) queueOf(p *player, out bool, port *flow.Port) (string, bool) {
+// the role's client library.
+func (p *player) queueOf(port *flow.Port) (string, bool) {
 	if port.Queue != "" {
 		return port.Queue, true
 	}
-	alone, one := *p.role, *port
-	alone.Inports, alone.Outports = nil, nil
-	if out {
-		alone.Outports = []*flow.Port{&one}
-	} else {
-		alone.Inports = []*flow.Port{&one}
+	name := flow.QueueName(p.role.Client, p.role.Name, port.ID)
+	return name, name != ""
+}
+
+// imply adds the ports that references name to a role whose component declares
+// none: whoever refers to a port wants what carries it to be there. What plays the
+// instances of one block has the same ports.
+func (p *player) imply() {
+	for n, dir := range []struct {
+		to       *[]*flow.Port
+		declared bool
+	}{{&p.role.Inports, p.role.DeclaredIn}, {&p.role.Outports, p.role.DeclaredOut}} {
+		ids := slices.Sorted(slices.Values(p.inst.block.asked[n]))
+		for _, id := range ids {
+			if !dir.declared && findPort(*dir.to, id) == nil {
+				p.addPort(dir.to, id, cty.NilVal)
+			}
+		}
 	}
-	_, diags := flow.Lower(&flow.System{Broker: e.flowBroker(p.inst.broker), Roles: []*flow.Role{&alone}})
-	return one.Queue, one.Queue != "" && !diags.HasErrors()
 }
 
 // isPort reports whether an object is the value of a port.

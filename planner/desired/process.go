@@ -202,12 +202,19 @@ func (e *evaluator) blockOrDefaults(i *instance, name string) cty.Value {
 	if !isNull(v) {
 		return v
 	}
+	if v, ok := e.absent[name]; ok {
+		return v
+	}
 	a := &i.in.attrs[i.in.index[name]]
 	vals := make(map[string]cty.Value, len(a.nested))
 	for n := range a.nested {
 		vals[a.nested[n].Name] = a.nested[n].unwritten()
 	}
-	return cty.ObjectVal(vals)
+	if e.absent == nil {
+		e.absent = map[string]cty.Value{}
+	}
+	e.absent[name] = cty.ObjectVal(vals)
+	return e.absent[name]
 }
 
 // announces are the client libraries that speak discovery by themselves
