@@ -32,7 +32,7 @@ func everyClient() string {
 			}
 			return port
 		}
-		fmt.Fprintf(&b, "role %s in=%s in=%s out=%s out=%s\n", r, queue("in"), queue("work"), queue("out"), queue("share"))
+		fmt.Fprintf(&b, "role %s in=%s out=%s in=%s out=%s\n", r, queue("in"), queue("out"), queue("work"), queue("share"))
 		next := roles[(i+1)%len(roles)][:1]
 		fmt.Fprintf(&edges, "edge graph.g %s.out -> %s.in\nedge graph.g %s.share -> %s.work roundrobin dead=d.%s\n", name, next, name, next, name)
 	}
@@ -153,11 +153,11 @@ func TestPairsLive(t *testing.T) {
 	refused := 0
 	for a, first := range styles {
 		for b, second := range styles {
-			for _, sides := range []string{"in in", "out out", "in out", "out in"} {
-				name := fmt.Sprintf("%d-%d-%s", a, b, strings.ReplaceAll(sides, " ", "-"))
+			for _, sides := range []string{"in+in", "out+out", "in+out", "out+in"} {
+				name := fmt.Sprintf("%d-%d-%s", a, b, sides)
 				role := func(n int, style string) string {
 					client, transient := strings.CutSuffix(style, "!")
-					line := fmt.Sprintf("role %s.%d %s %s=x:%s", name, n, client, strings.Fields(sides)[n], name)
+					line := fmt.Sprintf("role %s.%d %s %s=x:%s", name, n, client, strings.Split(sides, "+")[n], name)
 					if transient {
 						line += "!"
 					}

@@ -84,7 +84,7 @@ func (l *lowering) deadLetterPolicy(b *letterbox, box *thing, c *claim) *thing {
 	top := l.ruling(b.queue)
 	if top != nil {
 		switch says := attr(top.Value, "definition"); {
-		case !written(says) || !says.CanIterateElements() || !says.IsWhollyKnown():
+		case !written(says) || !says.IsWhollyKnown() || !says.Type().IsObjectType() && !says.Type().IsMapType():
 			l.unknownPolicy(b, top)
 			return nil
 		case text(says, deadLetterKey) == name:
