@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/msgflo/msgflo/config/diag"
@@ -214,11 +215,17 @@ func poll(ctx context.Context, done func() (bool, error)) error {
 
 func versioned(word string) string { return fmt.Sprintf("/%d/%s", Protocol, word) }
 
-// send asks, and once more if there was nobody to ask.
+// send asks, and once more if there was nobody to ask: also if it broke off
+// before there was an answer, for an agent that ends may take a connection and hang up.
+// Holding and letting go may be asked twice; what is not, as a restart, may not.
 func (c *Client) send(ctx context.Context, method, path string, body any) (*http.Response, error) {
 	resp, err := c.ask(ctx, method, path, body)
 	_, unheard := errors.AsType[*dialError](err)
-	if c.again == nil || !unheard && !errors.Is(err, errClosing) {
+	ended := errors.Is(err, errClosing) || method != http.MethodPost && brokenOff(err)
+	switch {
+	case c.again == nil && ended && c.goneSoon(ctx):
+		return nil, ErrNoAgent
+	case c.again == nil || !unheard && !ended:
 		return resp, err
 	}
 	if err := c.again(ctx); err != nil {
@@ -226,6 +233,20 @@ func (c *Client) send(ctx context.Context, method, path string, body any) (*http
 	}
 	return c.ask(ctx, method, path, body)
 }
+
+func brokenOff(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE)
+}
+
+// goneSoon waits for the end of an agent that hung up.
+func (c *Client) goneSoon(ctx context.Context) bool {
+	ctx, cancel := context.WithTimeout(ctx, endsWithin)
+	defer cancel()
+	return c.gone(ctx) == nil
+}
+
+// endsWithin is how long an agent that is about to end may take.
+const endsWithin = 10 * time.Second
 
 func (c *Client) ask(ctx context.Context, method, path string, body any) (*http.Response, error) {
 	var r io.Reader
