@@ -174,7 +174,11 @@ func (e *evaluator) lowerFlow(l *lowering, declared []*instance) []*instance {
 	}
 	for _, i := range l.graphs {
 		s.Edges = append(s.Edges, i.flow.edges...)
-		s.Initials = append(s.Initials, i.flow.initials...)
+		for _, in := range i.flow.initials {
+			if p := l.byName[in.To.Role.Name]; p == nil || !e.takesPackets(p, in) {
+				s.Initials = append(s.Initials, in)
+			}
+		}
 		s.Exports = append(s.Exports, i.flow.exports...)
 		waits = waits || i.held
 	}

@@ -66,8 +66,8 @@ func (e *evaluator) lifecycleOf(i *instance) {
 	i.life.Adopt = e.choice(i, l.adopt, "adopt", "keep", "own", "refuse")
 	i.life.Prefer = e.choice(i, l.prefer, "prefer")
 	for _, x := range l.triggers {
-		i.deps = e.appendDeps(i.deps, x, i.scope)
 		ds := e.triggersOf(x, i.scope)
+		i.deps = append(i.deps, ds...)
 		if len(ds) == 0 && !x.bad {
 			e.errorf(x.src.Range(), "Invalid replace_triggered_by", "This must be a reference to an object that is declared, as in queue.jobs.")
 			i.failed = true

@@ -56,6 +56,24 @@ func (l *lowering) packets() map[*flow.Role]string {
 	return out
 }
 
+// takesPackets reports whether a participant is started with its initial
+// packets: then nobody sends them, or it would get them twice. The port is there
+// as with a packet that is sent.
+func (e *evaluator) takesPackets(p *player, in flow.Initial) bool {
+	if p.foreign || p.comp == nil || !p.comp.uses("command", "iips") {
+		return false
+	}
+	if findPort(p.role.Inports, in.To.Port) != nil {
+		return true
+	}
+	if p.role.DeclaredIn {
+		e.noPort(p, false, in.To.Port, in.To.Decl)
+		return true
+	}
+	p.addPort(&p.role.Inports, in.To.Port, cty.NilVal).Decl = in.Decl
+	return true
+}
+
 // process makes one process object; nil where something is reported, or it
 // waits for data.
 func (e *evaluator) process(l *lowering, p *player, packets string) *instance {

@@ -97,6 +97,9 @@ func sound(t interface{ Fatalf(string, ...any) }, r *desired.Result) {
 	}
 }
 
+// large finds numbers that could be a count of a million.
+var large = regexp.MustCompile(`[0-9]{4}|[0-9][eE]`)
+
 // FuzzBuild: whatever loads can be evaluated without a panic, and no secret is
 // ever in a diagnostic.
 func FuzzBuild(f *testing.F) {
@@ -115,7 +118,6 @@ func FuzzBuild(f *testing.F) {
 			}
 		}
 	}
-	large := regexp.MustCompile(`[0-9]{4}|[0-9][eE]`)
 	f.Fuzz(func(t *testing.T, src string) {
 		if large.MatchString(src) {
 			return // a count of a million is allowed, and takes its time

@@ -32,7 +32,7 @@ func configSchema() providers.Schema {
 				{Name: "server_name", Type: cty.String, Doc: "name to expect in the broker's certificate; default: the URL's host"},
 				{Name: "insecure", Type: cty.Bool, Doc: "accept any certificate; warns at every run"},
 			}},
-			{Name: "prefix", Type: cty.String, NotYet: "prefix is for participants, which this version does not have yet",
+			{Name: "prefix", Type: cty.String,
 				Doc: "put before the role that participants are started with"},
 		},
 	}
