@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -33,11 +35,12 @@ import (
 //	exits CODE PROGRAM ARGS…   runs it and wants that exit code
 //	mgmt METHOD PATH [BODY]    calls the management API; {V} is the vhost. The answer is stdout
 //	publish QUEUE COUNT        sends so many persistent messages, confirmed
+//	processes                  lists what runs because of the story, sorted; ! fails where anything does
 func TestScripts(t *testing.T) {
 	broker := rabbittest.Shared(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", UpdateScripts: *update, RequireUniqueNames: true,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "mgmt": mgmt, "publish": publish, "await": await},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "mgmt": mgmt, "publish": publish, "await": await, "processes": processes},
 		Setup: func(e *testscript.Env) error {
 			vhost := rabbittest.Vhost(e.T().(testing.TB), broker)
 			e.Setenv("URL", broker.VhostURL(vhost))
@@ -46,6 +49,16 @@ func TestScripts(t *testing.T) {
 			e.Setenv("VHOST", vhost)
 			e.Setenv("MSGFLO_BROKER", broker.VhostURL(vhost))
 			e.Setenv("NO_COLOR", "1")
+			h, err := newHousehold()
+			if err != nil {
+				return err
+			}
+			e.Defer(h.end)
+			for _, v := range h.env() {
+				name, value, _ := strings.Cut(v, "=")
+				e.Setenv(name, value)
+			}
+			e.Values["household"] = h
 			return copyExamples(e.WorkDir)
 		},
 	})
@@ -135,6 +148,22 @@ func call(method, address, body string) (int, string, error) {
 	defer resp.Body.Close()
 	answer, err := io.ReadAll(resp.Body)
 	return resp.StatusCode, string(answer), err
+}
+
+// processes prints the command lines of what runs because of the story. With !
+// it waits a moment for the last of them to be gone: an agent that has let
+// all go still has to end itself.
+func processes(ts *testscript.TestScript, neg bool, _ []string) {
+	h, _ := ts.Value("household").(household)
+	list := func() []string { return slices.Sorted(maps.Values(h.processes())) }
+	lines := list()
+	for deadline := time.Now().Add(20 * time.Second); neg && len(lines) > 0 && time.Now().Before(deadline); lines = list() {
+		time.Sleep(20 * time.Millisecond)
+	}
+	_, _ = fmt.Fprintln(ts.Stdout(), strings.Join(lines, "\n"))
+	if neg && len(lines) > 0 {
+		ts.Fatalf("still running:\n%s", strings.Join(lines, "\n"))
+	}
 }
 
 // await polls the management API until the answer contains a text: statistics

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// A household is where the agents of one test live: folders of its own, whose
+// path is in the environment of every process that comes of the test, and so
+// finds them again.
+type household struct{ dir string }
+
+// newHousehold makes one. Sockets have short paths, so it is not in t.TempDir.
+func newHousehold() (household, error) {
+	dir, err := os.MkdirTemp("", "mf")
+	return household{dir}, err
+}
+
+func ownHousehold(t *testing.T) household {
+	t.Helper()
+	h, err := newHousehold()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(h.end)
+	return h
+}
+
+// env are the variables that put an agent there.
+func (h household) env() []string {
+	return []string{"XDG_RUNTIME_DIR=" + filepath.Join(h.dir, "run"), "XDG_STATE_HOME=" + filepath.Join(h.dir, "state")}
+}
+
+// processes are those that came of the test: agents, shims, participants.
+func (h household) processes() map[int]string {
+	out := map[int]string{}
+	paths, _ := filepath.Glob("/proc/[0-9]*/environ")
+	for _, p := range paths {
+		env, err := os.ReadFile(p)
+		if err != nil || !bytes.Contains(env, []byte(h.env()[1])) {
+			continue
+		}
+		cmdline, err := os.ReadFile(filepath.Join(filepath.Dir(p), "cmdline"))
+		pid, bad := strconv.Atoi(filepath.Base(filepath.Dir(p)))
+		if err == nil && bad == nil && len(cmdline) > 0 { // a zombie has none
+			out[pid] = strings.TrimSpace(strings.ReplaceAll(string(cmdline), "\x00", " "))
+		}
+	}
+	return out
+}
+
+// end kills what is left and removes the folders.
+func (h household) end() {
+	deadline := time.Now().Add(10 * time.Second)
+	for ps := h.processes(); len(ps) > 0 && time.Now().Before(deadline); ps = h.processes() {
+		for pid := range ps {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+	_ = os.RemoveAll(h.dir)
+}
