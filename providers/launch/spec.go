@@ -35,6 +35,13 @@ func SpecOf(v cty.Value) (Spec, map[string]string, error) {
 	return s, r.table("secret_env"), r.err
 }
 
+// SecretsOf is the secret environment in the value of a process object, as
+// SpecOf has it, for who wants nothing else.
+func SecretsOf(v cty.Value) (map[string]string, error) {
+	r := reader{v: v}
+	return r.table("secret_env"), r.err
+}
+
 // A reader takes attributes out of a value; the first that cannot be had is
 // its error.
 type reader struct {
@@ -102,7 +109,7 @@ func (r *reader) list(path ...string) []string {
 	if !ok || !v.CanIterateElements() {
 		return nil
 	}
-	var out []string
+	out := make([]string, 0, v.LengthInt())
 	for i, e := range v.AsValueSlice() {
 		if e.IsNull() {
 			r.fail(p.IndexInt(i), "it is null, and a word is wanted")

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/msgflo/msgflo/providers"
 )
 
 // ValueOf is a Spec as the value of a process object. It has no secrets and
@@ -106,7 +108,7 @@ func Normalize(v cty.Value) cty.Value {
 	}
 	for _, b := range Blocks() {
 		if in, ok := m[b.Name]; ok && in.IsKnown() {
-			m[b.Name] = normalBlock(b.Name, in)
+			m[b.Name] = normalBlock(b.Attrs, in)
 		}
 	}
 	if n, ok := m["replicas"]; ok && n.IsNull() {
@@ -132,30 +134,25 @@ func cleaned(d cty.Value) cty.Value {
 	return cty.StringVal(filepath.Clean(d.AsString()))
 }
 
-func normalBlock(name string, in cty.Value) cty.Value {
+func normalBlock(attrs []providers.Attr, in cty.Value) cty.Value {
 	var m map[string]cty.Value
 	if !in.IsNull() {
 		m = in.AsValueMap()
 	}
-	out := map[string]cty.Value{}
-	for _, b := range Blocks() {
-		if b.Name != name {
-			continue
+	out := make(map[string]cty.Value, len(attrs))
+	for i := range attrs {
+		a := &attrs[i]
+		v, has := m[a.Name]
+		if !has {
+			v = cty.NullVal(a.ValueType())
 		}
-		for i := range b.Attrs {
-			a := &b.Attrs[i]
-			v, has := m[a.Name]
-			if !has {
-				v = cty.NullVal(a.ValueType())
-			}
-			if v = normal(a.Name, v); v.IsNull() && a.Default != cty.NilVal {
-				v = a.Default
-			}
-			if a.Name == "when" && v.IsNull() {
-				v = cty.StringVal(Started)
-			}
-			out[a.Name] = sameSpan(a.Default, v)
+		if v = normal(a.Name, v); v.IsNull() && a.Default != cty.NilVal {
+			v = a.Default
 		}
+		if a.Name == "when" && v.IsNull() {
+			v = cty.StringVal(Started)
+		}
+		out[a.Name] = sameSpan(a.Default, v)
 	}
 	return cty.ObjectVal(out)
 }

@@ -35,7 +35,7 @@ func TestConformance(t *testing.T) {
 				return value(typ, a)
 			}
 			link := str("amqp://u:" + secret + "@h")
-			worker := named("process", attrs{"role": str("work"), "command": words("sleep", "1000"), "secret_env": texts("MSGFLO_BROKER", "amqp://u:"+secret+"@h"),
+			worker := named("process", attrs{"role": str("work"), "command": words("sleep", "1000"), "restart": impatient(), "secret_env": texts("MSGFLO_BROKER", "amqp://u:"+secret+"@h"),
 				"env": texts("A", "1")})
 			bindings := func(key string) cty.Value {
 				return cty.ListVal([]cty.Value{cty.ObjectVal(attrs{"vhost": str("/"), "source": str("a"), "destination": str("b"), "destination_type": str("queue"), "routing_key": str(key)})})

@@ -23,9 +23,11 @@ type kind struct {
 	name   string
 	schema *providers.Schema
 	secret string // the attribute with its secret, "" for none
-	// encode gives what the agent is told of a wanted value; decode the value of
+	// encode gives what the agent is told of a wanted value, secrets only the
+	// secret part of that; decode the value of
 	// what it holds, without secret and machine.
-	encode    func(v cty.Value) (spec, secret any, err error)
+	encode    func(v cty.Value) (spec any, secret map[string]string, err error)
+	secrets   func(v cty.Value) (map[string]string, error)
 	decode    func(h control.Held) (cty.Value, error)
 	normalize func(v cty.Value) cty.Value
 }
@@ -61,8 +63,8 @@ func (k *kind) object(v cty.Value, dir string) (control.Object, error) {
 }
 
 // marshalSecret writes a secret as JSON; none is no JSON at all.
-func marshalSecret(secret any) (json.RawMessage, error) {
-	if m, ok := secret.(map[string]string); !ok || len(m) == 0 {
+func marshalSecret(secret map[string]string) (json.RawMessage, error) {
+	if len(secret) == 0 {
 		return nil, nil
 	}
 	return json.Marshal(secret)
@@ -71,7 +73,8 @@ func marshalSecret(secret any) (json.RawMessage, error) {
 func processKind(s *providers.Schema) *kind {
 	return &kind{
 		name: control.Process, schema: s, secret: "secret_env", normalize: launch.Normalize,
-		encode: func(v cty.Value) (any, any, error) { return launch.SpecOf(v) },
+		encode:  func(v cty.Value) (any, map[string]string, error) { return launch.SpecOf(v) },
+		secrets: launch.SecretsOf,
 		decode: func(h control.Held) (cty.Value, error) {
 			var spec launch.Spec
 			if err := json.Unmarshal(h.Spec, &spec); err != nil {
@@ -90,16 +93,22 @@ func serviceKind(name string, s *providers.Schema) *kind {
 		k.secret = "url"
 	}
 	typ := specType(s)
-	k.encode = func(v cty.Value) (any, any, error) {
+	k.secrets = func(v cty.Value) (map[string]string, error) {
+		if u := textOf(v, "url"); u != "" {
+			return map[string]string{"url": u}, nil
+		}
+		return nil, nil
+	}
+	k.encode = func(v cty.Value) (any, map[string]string, error) {
 		m := map[string]cty.Value{}
 		for attr := range typ.AttributeTypes() {
 			m[attr] = v.GetAttr(attr)
 		}
 		raw, err := ctyjson.Marshal(cty.ObjectVal(m), typ)
-		secret := map[string]string{}
-		if u := textOf(v, "url"); u != "" {
-			secret["url"] = u
+		if err != nil {
+			return nil, nil, err
 		}
+		secret, err := k.secrets(v)
 		return json.RawMessage(raw), secret, err
 	}
 	k.decode = func(h control.Held) (cty.Value, error) {
@@ -201,10 +210,19 @@ func same(k *kind, m map[string]cty.Value, like cty.Value) {
 	if like == cty.NilVal || like.IsNull() || !like.IsKnown() {
 		return
 	}
+	var other []string
+	for name, v := range m {
+		if w := like.GetAttr(name); name != "machine" && name != k.secret && w.IsWhollyKnown() && !v.RawEquals(w) {
+			other = append(other, name)
+		}
+	}
+	if len(other) == 0 { // as nearly always
+		return
+	}
 	a, b := k.normalize(cty.ObjectVal(m)), k.normalize(like)
-	for name := range m {
-		if w := like.GetAttr(name); name != "machine" && w.IsWhollyKnown() && a.GetAttr(name).RawEquals(b.GetAttr(name)) {
-			m[name] = w
+	for _, name := range other {
+		if a.GetAttr(name).RawEquals(b.GetAttr(name)) {
+			m[name] = like.GetAttr(name)
 		}
 	}
 }
@@ -220,7 +238,7 @@ func (k *kind) secretLike(h control.Held, like cty.Value) cty.Value {
 	if !want.IsWhollyKnown() {
 		return cty.UnknownVal(typ)
 	}
-	_, secret, err := k.encode(like)
+	secret, err := k.secrets(like)
 	if err != nil {
 		return cty.UnknownVal(typ)
 	}

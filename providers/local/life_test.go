@@ -43,8 +43,13 @@ func newShop(t *testing.T) *shop {
 func (s *shop) worker(a string, replicas int64) cty.Value {
 	return value("process", attrs{
 		"broker": str("main"), "role": str("work"), "command": words("sh", "-c", `echo "$A $$" >> pids; exec sleep 1000`),
-		"env": texts("A", a), "secret_env": texts("MSGFLO_BROKER", "amqp://u:geheim@h"), "replicas": cty.NumberIntVal(replicas),
+		"env": texts("A", a), "secret_env": texts("MSGFLO_BROKER", "amqp://u:geheim@h"), "replicas": cty.NumberIntVal(replicas), "restart": impatient(),
 	})
+}
+
+// impatient is a restart block by which what ends once has failed.
+func impatient() cty.Value {
+	return cty.ObjectVal(attrs{"policy": str("on-failure"), "max": cty.Zero, "within": str("10m"), "backoff": str("1s"), "backoff_max": str("1m")})
 }
 
 // written are the lines of all workers so far, `A PID`.
@@ -178,6 +183,22 @@ func (s *shop) equalMachine(v cty.Value) {
 	if v.IsNull() || v.GetAttr("machine").IsNull() || v.GetAttr("secret_env").IsNull() {
 		s.t.Errorf("left %#v", v)
 	}
+}
+
+// The last object may go in the moment in which another comes: a participant
+// that gets another name. The agent that was about to end, or the next one, holds it.
+func TestLastGoesWhileAnotherComes(t *testing.T) {
+	s := newShop(t)
+	now := with(s.worker("0", 1), attrs{"role": str("work0")})
+	s.apply(cty.NilVal, now)
+	for i := 1; i <= 10; i++ {
+		next := with(s.worker("0", 1), attrs{"role": str("work" + strconv.Itoa(i))})
+		s.apply(now, cty.NilVal)
+		s.apply(cty.NilVal, next)
+		s.equal(next)
+		now = next
+	}
+	eventually(t, "one runs", func() bool { return len(s.alive()) == 1 })
 }
 
 // Nothing is started, on disk or in the process table, by who only looks or

@@ -99,13 +99,13 @@ func read(t testing.TB, p providers.Provider, q providers.Query) providers.Resul
 
 // A folder is what an agent that does not run left behind.
 type folder struct {
-	t       *testing.T
+	t       testing.TB
 	place   control.Place
 	records []control.Record
 	secrets map[string]control.Secret
 }
 
-func newFolder(t *testing.T) *folder {
+func newFolder(t testing.TB) *folder {
 	home(t)
 	p, err := control.Locate(lineage)
 	if err == nil {

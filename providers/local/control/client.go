@@ -215,23 +215,25 @@ func poll(ctx context.Context, done func() (bool, error)) error {
 
 func versioned(word string) string { return fmt.Sprintf("/%d/%s", Protocol, word) }
 
-// send asks, and once more if there was nobody to ask: also if it broke off
+// send asks, and again if there was nobody to ask: also if it broke off
 // before there was an answer, for an agent that ends may take a connection and hang up.
-// Holding and letting go may be asked twice; what is not, as a restart, may not.
+// Looking, holding and letting go may be asked twice; acts, as a restart, may not.
 func (c *Client) send(ctx context.Context, method, path string, body any) (*http.Response, error) {
-	resp, err := c.ask(ctx, method, path, body)
-	_, unheard := errors.AsType[*dialError](err)
-	ended := errors.Is(err, errClosing) || method != http.MethodPost && brokenOff(err)
-	switch {
-	case c.again == nil && ended && c.goneSoon(ctx):
-		return nil, ErrNoAgent
-	case c.again == nil || !unheard && !ended:
-		return resp, err
+	harmless := method != http.MethodPost || path == versioned("check")
+	for deadline := time.Now().Add(endsWithin); ; {
+		resp, err := c.ask(ctx, method, path, body)
+		_, unheard := errors.AsType[*dialError](err)
+		ended := errors.Is(err, errClosing) || harmless && brokenOff(err)
+		switch {
+		case c.again == nil && ended && c.goneSoon(ctx):
+			return nil, ErrNoAgent
+		case c.again == nil || !unheard && !ended || time.Now().After(deadline):
+			return resp, err
+		}
+		if err := c.again(ctx); err != nil {
+			return nil, err
+		}
 	}
-	if err := c.again(ctx); err != nil {
-		return nil, err
-	}
-	return c.ask(ctx, method, path, body)
 }
 
 func brokenOff(err error) bool {
