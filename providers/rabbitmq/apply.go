@@ -73,6 +73,8 @@ func (p *provider) make(ctx context.Context, c providers.Change) (cty.Value, err
 		return p.declareExchange(ctx, c)
 	case typeBinding:
 		return p.rebind(ctx, c)
+	case typeInitial:
+		return p.sendInitial(ctx, c.After)
 	}
 	return p.put(ctx, c)
 }
@@ -88,6 +90,8 @@ func (p *provider) remove(ctx context.Context, c providers.Change) (cty.Value, e
 		err = p.unbind(ctx, c.Before)
 	case typeVhost:
 		err = p.deleteVhost(ctx, c)
+	case typeInitial:
+		err = nil // what was sent cannot be called back
 	default:
 		err = p.deleteOverHTTP(ctx, c)
 	}

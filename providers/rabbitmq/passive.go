@@ -54,6 +54,8 @@ func (p *provider) readOnePassively(ctx context.Context, q providers.Query) (cty
 		}
 	case typeBinding:
 		return p.bindingPassively(ctx, q.Value, null)
+	case typeInitial:
+		return cty.UnknownVal(t), nil
 	default:
 		return null, fmt.Errorf("a %s can be seen by RabbitMQ's management API only, and %w: set `management` to its URL", q.Type, errNoManagement)
 	}

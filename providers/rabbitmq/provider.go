@@ -36,6 +36,7 @@ type provider struct {
 	seen seen
 	// vhostDefaults are default queue types, asked once a vhost.
 	vhostDefaults sync.Map
+	dialled dialled
 	// watches are what is known of bindings while much is deleted, by vhost.
 	watches sync.Map
 }
@@ -153,6 +154,7 @@ func (p *provider) forget(vhost string) {
 	if q != nil {
 		q.close()
 	}
+	p.dialled.forget(vhost)
 	p.vhostDefaults.Delete(vhost)
 	p.watches.Delete(vhost)
 }
@@ -166,6 +168,7 @@ func (p *provider) Close() error {
 	for _, q := range pools {
 		q.close()
 	}
+	p.dialled.close()
 	p.api.mu.Lock()
 	defer p.api.mu.Unlock()
 	if p.api.client != nil {

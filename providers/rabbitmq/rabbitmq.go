@@ -30,6 +30,7 @@ const (
 	typeGlobalParam = "global_parameter"
 	typeShovel      = "shovel"
 	typeUpstream    = "federation_upstream"
+	typeInitial     = "initial"
 
 	dataPrefix = "data."
 )
@@ -87,7 +88,7 @@ func defaults(config cty.Value, typ string, attrs map[string]cty.Value) {
 func takesVhost(typ string) bool {
 	switch typ {
 	case typeVhostLimit, typePermission, typeTopicPerm, typeExchange, typeQueue, typeBinding, typePolicy, typeOpPolicy,
-		typeParameter, typeShovel, typeUpstream, dataPrefix + typeQueue, dataPrefix + typeExchange:
+		typeParameter, typeShovel, typeUpstream, typeInitial, dataPrefix + typeQueue, dataPrefix + typeExchange:
 		return true
 	}
 	return false

@@ -65,6 +65,8 @@ func (r *reader) run(ctx context.Context) error {
 	var single []int
 	for i, q := range r.queries {
 		switch q.Type {
+		case typeInitial:
+			r.results[i].Value = cty.UnknownVal(r.p.nullType(typeInitial))
 		case typeQueue, typeExchange, typeBinding, typePolicy, typeOpPolicy, typeParameter, typeShovel, typeUpstream:
 			v := stringAttr(q.Value, "vhost")
 			vhosts[v] = append(vhosts[v], i)

@@ -27,6 +27,7 @@ func resourceSchemas() map[string]*providers.Schema {
 		typeGlobalParam: globalParameterSchema(),
 		typeShovel:      shovelSchema(),
 		typeUpstream:    upstreamSchema(),
+		typeInitial:     initialSchema(),
 	}
 }
 
