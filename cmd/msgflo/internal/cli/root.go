@@ -163,8 +163,8 @@ func (a *app) root() *cli.Command {
 		Commands: append([]*cli.Command{
 			a.initCommand(), a.validateCommand(), a.fmtCommand(), a.planCommand(), a.applyCommand(), a.destroyCommand(),
 			a.showCommand(), a.outputCommand(), a.stateCommand(), a.importCommand(), a.forceUnlockCommand(), a.graphCommand(),
-			a.componentCommand(), a.providersCommand(), a.versionCommand(),
-		}, a.laterCommands()...),
+			a.statusCommand(), a.logsCommand(), a.sendCommand(), a.tapCommand(), a.dumpCommand(),
+		}, append(append(a.actCommands(), a.agentCommand(), a.componentCommand(), a.providersCommand(), a.versionCommand()), a.laterCommands()...)...),
 		Action: func(ctx context.Context, c *cli.Command) error { return a.noCommand(c) },
 	}
 	harden(root)
@@ -224,8 +224,7 @@ func (a *app) noCommand(c *cli.Command) error {
 func (a *app) laterCommands() []*cli.Command {
 	var out []*cli.Command
 	for _, name := range []string{
-		"status", "logs", "restart", "scale", "stop", "start", "down", "send", "tap", "dump", "discover",
-		"export", "runtime", "ui", "test", "simulate", "agent", "console", "workspace",
+		"discover", "export", "runtime", "ui", "test", "simulate", "console", "workspace",
 	} {
 		out = append(out, later(name))
 	}
@@ -251,10 +250,20 @@ var laterFlags = map[string]string{
 // Root is the tree of commands, for the reference that docs/commands.md holds.
 func Root(env Env) *cli.Command { return (&app{env: env}).root() }
 
-// typeOf names the kind of a provider that is known by its address alone.
+// typeOf names the kind of a provider that is known by its address alone: a
+// launcher's is in it, a broker's is known where there is only one.
 func (a *app) typeOf(p addr.Provider) string {
-	if len(a.env.Types) == 1 {
-		return a.env.Types[0].Name
+	if kind, _, ok := strings.Cut(p.Name, "."); ok && p.Kind == "launcher" {
+		return kind
+	}
+	var brokers []string
+	for _, t := range a.env.Types {
+		if !t.Launcher {
+			brokers = append(brokers, t.Name)
+		}
+	}
+	if len(brokers) == 1 {
+		return brokers[0]
 	}
 	return p.Kind
 }

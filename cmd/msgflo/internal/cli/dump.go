@@ -1,0 +1,66 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/urfave/cli/v3"
+
+	"github.com/msgflo/msgflo/cmd/msgflo/internal/workspace"
+	"github.com/msgflo/msgflo/config/addr"
+	"github.com/msgflo/msgflo/config/diag"
+	"github.com/msgflo/msgflo/providers/transport"
+)
+
+func (a *app) dumpCommand() *cli.Command {
+	var m mail
+	return &cli.Command{
+		Name: "dump", Usage: "take messages out of a queue and print them", ArgsUsage: "QUEUE",
+		Description: "Takes as many messages as -n says, waiting for them, and prints each payload on a line, as JSON. A message is gone from the\n" +
+			"queue once it is printed, not before. `tap` watches without taking.",
+		Flags: append(a.flagsMail(&m),
+			flagCount(&m, 1, "take `N` messages"),
+			&cli.BoolFlag{Name: "json", Usage: "print one JSON array", Destination: &a.o.json},
+			&cli.BoolFlag{Name: "raw", Usage: "print the bytes as they are, whatever they do to the terminal", Destination: &m.raw}),
+		Action: func(ctx context.Context, c *cli.Command) error {
+			if c.Args().Len() != 1 {
+				return usagef("dump takes the name of one queue")
+			}
+			if m.raw && a.o.json {
+				return usagef("-raw and -json exclude each other")
+			}
+			return a.dump(ctx, &m, c.Args().First())
+		},
+	}
+}
+
+func (a *app) dump(ctx context.Context, m *mail, queue string) error {
+	pick := func(ms *workspace.Messages) (addr.Provider, error) { return ms.Broker(m.broker) }
+	return a.messages(ctx, pick, func(c transport.Conn) error {
+		// One at a time: what is not printed stays with the queue's other consumers.
+		s, err := c.Subscribe(ctx, queue, transport.SubscribeOptions{Prefetch: 1})
+		if errors.Is(err, transport.ErrNoQueue) {
+			return messageError{"No such queue", fmt.Sprintf("There is no queue %q. `msgflo apply` makes what the configuration declares; some participants make theirs when they start.", diag.Escape(queue))}
+		}
+		if err != nil {
+			return err
+		}
+		if !a.o.json {
+			return each(ctx, s, m.count, func(d transport.Delivery) error { return a.printPayload(d.Body, m.raw) })
+		}
+		between := "["
+		err = each(ctx, s, m.count, func(d transport.Delivery) error {
+			_, err := io.WriteString(a.env.Stdout, between+jsonText(d.Body))
+			between = ",\n"
+			return err
+		})
+		end := "]\n"
+		if between == "[" { // interrupted before the first
+			end = "[]\n"
+		}
+		_, werr := io.WriteString(a.env.Stdout, end)
+		return errors.Join(err, werr)
+	})
+}

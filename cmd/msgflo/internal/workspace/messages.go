@@ -1,0 +1,306 @@
+package workspace
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/msgflo/msgflo/config/addr"
+	"github.com/msgflo/msgflo/config/diag"
+	"github.com/msgflo/msgflo/planner/desired"
+	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/discovery"
+	"github.com/msgflo/msgflo/providers/transport"
+	"github.com/msgflo/msgflo/state"
+)
+
+// Messages is the configuration as send, tap and dump see it: the ports of its
+// roles, what is bound to what, and connections to its brokers. It reads no state and
+// changes none. Close it always.
+type Messages struct {
+	s       *Session
+	brokers map[addr.Provider]desired.Broker
+	ports   []Endpoint
+	links   []link
+	// exchanges that are declared, by broker and name.
+	exchanges map[[2]string]bool
+}
+
+// An Endpoint is a port of a role, with what carries it.
+type Endpoint struct {
+	Broker   addr.Provider
+	Role, ID string
+	In       bool
+	Carrier  string // queue of an inport, exchange of an outport; on MQTT a topic
+}
+
+// String is the port as people write it.
+func (p Endpoint) String() string { return p.Role + "." + p.ID }
+
+// link is a binding.
+type link struct {
+	broker addr.Provider
+	transport.Link
+}
+
+// Messages evaluates the configuration. Brokers are asked only for what data
+// sources need.
+func (w *Workspace) Messages(ctx context.Context) (*Messages, hcl.Diagnostics) {
+	s := &Session{w: w, snap: state.New(state.NewLineage())}
+	s.pool = newPool(w, s.snap.Lineage)
+	res, _, diags := s.build(ctx)
+	if diags.HasErrors() {
+		_ = s.pool.Close() // nothing was changed through it
+		return nil, diags
+	}
+	m := &Messages{s: s, brokers: map[addr.Provider]desired.Broker{}, exchanges: map[[2]string]bool{}}
+	for a, b := range res.Providers {
+		if !b.Type.Launcher {
+			m.brokers[a] = b
+		}
+	}
+	for i := range res.Objects {
+		m.enter(&res.Objects[i])
+	}
+	for i := range res.Objects { // last: they know least
+		m.enterOwned(&res.Objects[i])
+	}
+	return m, diags
+}
+
+// Close ends what was opened.
+func (m *Messages) Close() error { return m.s.pool.Close() }
+
+// Broker finds a broker by its block's name; "" is the only one.
+func (m *Messages) Broker(name string) (addr.Provider, error) {
+	var names []string
+	for _, a := range sortedProviders(m.brokers) {
+		if a.Name == name {
+			return a, nil
+		}
+		names = append(names, a.Name)
+	}
+	switch {
+	case len(names) == 0:
+		return addr.Provider{}, fmt.Errorf("the configuration has no broker block")
+	case name != "":
+		return addr.Provider{}, fmt.Errorf("there is no broker %q.%s There is %s", diag.Escape(name), diag.DidYouMean(name, names), strings.Join(names, ", "))
+	case len(names) > 1:
+		return addr.Provider{}, fmt.Errorf("the configuration has several brokers (%s): say which one with -broker", strings.Join(names, ", "))
+	}
+	for a := range m.brokers {
+		return a, nil
+	}
+	panic("unreachable")
+}
+
+// Dial connects to a broker for messages. The caller closes the connection.
+func (m *Messages) Dial(ctx context.Context, a addr.Provider) (transport.Conn, error) {
+	p, err := m.s.pool.Open(a)
+	if err != nil {
+		return nil, err
+	}
+	d, ok := p.(providers.Dialer)
+	if !ok {
+		return nil, fmt.Errorf("messages can neither be sent to %s nor read from it: this kind of broker has no such connection", a)
+	}
+	return d.Dial(ctx)
+}
+
+// Ports finds ports by role.port: as it is written, else without regard to
+// case. Broker restricts it to the block of that name, "" to none. Several are
+// returned where an inport and an outport have one name.
+func (m *Messages) Ports(text, broker string) ([]Endpoint, error) {
+	if broker != "" {
+		if _, err := m.Broker(broker); err != nil {
+			return nil, err
+		}
+	}
+	var out []Endpoint
+	var known []string
+	for _, equal := range []func(a, b string) bool{func(a, b string) bool { return a == b }, strings.EqualFold} {
+		for _, p := range m.ports {
+			if broker != "" && p.Broker.Name != broker {
+				continue
+			}
+			known = append(known, p.String())
+			if equal(p.String(), text) {
+				out = append(out, p)
+			}
+		}
+		if len(out) > 0 {
+			break
+		}
+	}
+	if len(out) == 0 {
+		return nil, fmt.Errorf("no role here has a port %q.%s%s", diag.Escape(text), diag.DidYouMean(text, known), portHint(text, known))
+	}
+	for _, p := range out {
+		if p.Broker != out[0].Broker {
+			return nil, fmt.Errorf("%q is a port on several brokers (%s, %s): say which one with -broker", diag.Escape(text), out[0].Broker.Name, p.Broker.Name)
+		}
+	}
+	return out, nil
+}
+
+// portHint says what ports the role has, or what a target looks like.
+func portHint(text string, known []string) string {
+	role, _, dotted := strings.Cut(text, ".")
+	if i := strings.LastIndexByte(text, '.'); i >= 0 {
+		role = text[:i]
+	}
+	var of []string
+	for _, k := range known {
+		if i := strings.LastIndexByte(k, '.'); i >= 0 && k[:i] == role && !slices.Contains(of, k[i+1:]) {
+			of = append(of, k[i+1:])
+		}
+	}
+	switch {
+	case len(of) > 0:
+		slices.Sort(of)
+		return fmt.Sprintf(" Role %q has the ports %s.", diag.Escape(role), diag.Escape(strings.Join(of, ", ")))
+	case !dotted:
+		return " A port is written as role.port."
+	}
+	return ""
+}
+
+// Taps says what to listen to for what passes a port: an outport's exchange;
+// for an inport all that leads into its queue. It is empty where nothing does.
+func (m *Messages) Taps(p Endpoint) []transport.Source {
+	if !p.In || m.brokers[p.Broker].Type.Name == "mqtt" {
+		return []transport.Source{{Exchange: p.Carrier}}
+	}
+	var out []transport.Source
+	add := func(s transport.Source) {
+		if !slices.Contains(out, s) {
+			out = append(out, s)
+		}
+	}
+	for _, l := range m.links {
+		if l.broker == p.Broker && !l.ToExchange && l.Destination == p.Carrier {
+			add(transport.Source{Exchange: l.Source, Key: l.Key})
+		}
+	}
+	// Node clients bind an exchange of their inport's name themselves.
+	if m.exchanges[[2]string{p.Broker.Name, p.Carrier}] {
+		add(transport.Source{Exchange: p.Carrier})
+	}
+	return out
+}
+
+// Leads reports whether messages of an outport reach an inport's queue.
+func (m *Messages) Leads(from, to Endpoint) bool {
+	if from.Carrier == to.Carrier {
+		return true
+	}
+	seen := map[string]bool{}
+	work := []string{from.Carrier}
+	for len(work) > 0 {
+		at := work[0]
+		work = work[1:]
+		for _, l := range m.links {
+			switch {
+			case l.broker != from.Broker || l.Source != at:
+			case !l.ToExchange && l.Destination == to.Carrier:
+				return true
+			case l.ToExchange && !seen[l.Destination]:
+				seen[l.Destination] = true
+				work = append(work, l.Destination)
+			}
+		}
+	}
+	return false
+}
+
+// enter takes note of what an object says of ports and bindings.
+func (m *Messages) enter(o *desired.Object) {
+	switch o.Type {
+	case "process":
+		on := m.named(textAttr(o.Value, "broker"))
+		m.enterPorts(on, textAttr(o.Value, "role"), true, o.Value.GetAttr("inports"))
+		m.enterPorts(on, textAttr(o.Value, "role"), false, o.Value.GetAttr("outports"))
+	case "announcement":
+		a, err := discovery.Parse([]byte(textAttr(o.Value, "message")))
+		if err != nil {
+			return
+		}
+		on := m.named(textAttr(o.Value, "broker"))
+		for _, p := range a.Inports {
+			m.add(Endpoint{on, a.Role, p.ID, true, p.Queue})
+		}
+		for _, p := range a.Outports {
+			m.add(Endpoint{on, a.Role, p.ID, false, p.Queue})
+		}
+	case "exchange":
+		m.exchanges[[2]string{o.Provider.Name, textAttr(o.Value, "name")}] = true
+	case "binding":
+		m.links = append(m.links, link{o.Provider, transport.Link{
+			Source: textAttr(o.Value, "source"), Destination: textAttr(o.Value, "destination"),
+			ToExchange: textAttr(o.Value, "destination_type") == "exchange", Key: textAttr(o.Value, "routing_key"),
+		}})
+	case "route":
+		m.links = append(m.links, link{o.Provider, transport.Link{Source: textAttr(o.Value, "from"), Destination: textAttr(o.Value, "to")}})
+	}
+}
+
+func (m *Messages) enterPorts(on addr.Provider, role string, in bool, list cty.Value) {
+	if list.IsNull() || !list.IsKnown() {
+		return
+	}
+	for _, p := range list.AsValueSlice() {
+		m.add(Endpoint{on, role, textAttr(p, "id"), in, textAttr(p, "queue")})
+	}
+}
+
+// enterOwned finds the ports of foreign participants, of which no process
+// tells: their queues and exchanges are addressed by their ports.
+func (m *Messages) enterOwned(o *desired.Object) {
+	role, ok := strings.CutPrefix(o.Addr.Owner, "participant.")
+	if !ok || o.Type != "queue" && o.Type != "exchange" {
+		return
+	}
+	for _, p := range m.ports {
+		if p.Broker == o.Provider && (p.Carrier == textAttr(o.Value, "name")) {
+			return // known by its process
+		}
+	}
+	id, err := strconv.Unquote(strings.Trim(o.Addr.Key, "[]"))
+	if err != nil {
+		return
+	}
+	m.add(Endpoint{o.Provider, role, id, o.Type == "queue", textAttr(o.Value, "name")})
+}
+
+func (m *Messages) add(p Endpoint) {
+	if p.ID != "" && p.Carrier != "" && p.Broker != (addr.Provider{}) && !slices.Contains(m.ports, p) {
+		m.ports = append(m.ports, p)
+	}
+}
+
+// named is the broker of a block's name.
+func (m *Messages) named(name string) addr.Provider {
+	for a := range m.brokers {
+		if a.Name == name {
+			return a
+		}
+	}
+	return addr.Provider{}
+}
+
+// textAttr is a text attribute of an evaluated object, "" where it has none.
+func textAttr(v cty.Value, name string) string {
+	if v.IsNull() || !v.IsKnown() || !v.Type().IsObjectType() || !v.Type().HasAttribute(name) {
+		return ""
+	}
+	a, _ := v.GetAttr(name).Unmark()
+	if a.IsNull() || !a.IsKnown() || a.Type() != cty.String {
+		return ""
+	}
+	return a.AsString()
+}
