@@ -145,12 +145,22 @@ func (e *evaluator) playerOf(i *instance) *player {
 	if v := i.val("role"); !isNull(v) {
 		p.short, at = plain(v).AsString(), i.at("role")
 	}
-	if !e.checkRole(p, at) {
+	if !e.checkPrefix(i.broker) || !e.checkRole(p, at) {
 		i.failed, p.unclear = true, true
 		return p
 	}
 	p.role.Name = text(i.broker.setting("prefix")) + p.short
 	return p
+}
+
+// checkPrefix refuses a secret in what begins all names.
+func (e *evaluator) checkPrefix(b *broker) bool {
+	n, ok := b.in.index["prefix"]
+	if !ok || !traitsOf(b.vals[n]).sensitive {
+		return true
+	}
+	e.errorf(b.decl(), "Sensitive value in a name", "The prefix of %s is a sensitive value, or follows from one. It is part of the names of all that participants have there, so it cannot be secret.", b.addr)
+	return false
 }
 
 func (e *evaluator) checkRole(p *player, at hcl.Range) bool {
@@ -268,6 +278,9 @@ func (e *evaluator) cast(p *player) bool {
 		}
 		e.portsDeclared(p)
 		p.role.Client = e.clientOf(p)
+		if p.failed && p.role.Client == "" {
+			p.role.Client = "plain" // so that nothing is said of names that follow from what was reported
+		}
 		i.failed = i.failed || p.failed
 	})
 }

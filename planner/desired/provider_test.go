@@ -10,7 +10,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/providers"
-	"github.com/msgflo/msgflo/providers/launch"
+	"github.com/msgflo/msgflo/providers/local"
 	"github.com/msgflo/msgflo/providers/rabbitmq"
 )
 
@@ -38,18 +38,7 @@ func realTypes() []*providers.Type {
 			{Name: "username", Type: str}, {Name: "password", Type: str, Sensitive: wholly()}, {Name: "prefix", Type: str}}},
 		Resources: map[string]*providers.Schema{"route": route},
 		Open:      nowhere,
-	}, {
-		Name: "local", Launcher: true, Open: nowhere,
-		Config: providers.Schema{Attrs: []providers.Attr{{Name: "log_size", Type: str}}},
-		Resources: map[string]*providers.Schema{
-			"process": launch.Process(),
-			"keeper": {Derived: true, Attrs: []providers.Attr{{Name: "broker", Type: str, Identity: true}, {Name: "name", Type: str, Identity: true},
-				{Name: "url", Type: str, WriteOnly: true, Sensitive: wholly()},
-				{Name: "bindings", Type: cty.List(cty.Object(map[string]cty.Type{"vhost": str, "source": str, "destination": str, "destination_type": str, "routing_key": str}))}}},
-			"announcement": {Derived: true, Attrs: []providers.Attr{{Name: "broker", Type: str, Identity: true}, {Name: "role", Type: str, Identity: true},
-				{Name: "url", Type: str, WriteOnly: true, Sensitive: wholly()}, {Name: "message", Type: str}, {Name: "period", Type: str, Default: cty.StringVal("27s")}}},
-		},
-	}}
+	}, local.Type()}
 }
 
 func nowhere(context.Context, providers.Env) (providers.Provider, error) {
