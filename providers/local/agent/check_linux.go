@@ -50,7 +50,7 @@ func (p *program) find(configDir, self string) error {
 	}
 	p.args = append([]string(nil), p.spec.Command...)
 	if p.args[0] == launch.Builtin {
-		p.path, p.args[0] = self, "msgflo"
+		p.path, p.args = self, append([]string{"msgflo", "component", "run"}, p.args[1:]...)
 		return nil
 	}
 	path, err := lookUp(p.args[0], p.dir, p.env["PATH"])
@@ -137,7 +137,7 @@ func checkProgram(path string) error {
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil //nolint:nilerr // what may be executed need not be readable
+		return nil // what may be executed need not be readable
 	}
 	defer f.Close()
 	head := make([]byte, 256)
@@ -152,9 +152,9 @@ func checkFormat(f *os.File, name string, head []byte) error {
 	switch {
 	case bytes.HasPrefix(head, []byte("#!")):
 		line, _, _ := strings.Cut(string(head[2:]), "\n")
-		words := strings.Fields(line)
+		words := strings.FieldsFunc(line, func(r rune) bool { return r == ' ' || r == '\t' }) // a carriage return is part of the name
 		if len(words) == 0 {
-			return fmt.Errorf("the first line of its program %s names no interpreter behind #!", name)
+			return fmt.Errorf("the first line of its program %s begins with #! and names no interpreter", name)
 		}
 		if fi, err := os.Stat(words[0]); err != nil || fi.IsDir() || fi.Mode().Perm()&0o111 == 0 {
 			hint := ""
@@ -175,7 +175,7 @@ func checkELF(f *os.File, name string) error {
 	if err != nil {
 		return formatError(name, "it is a damaged ELF file")
 	}
-	defer e.Close()
+	defer func() { _ = e.Close() }()
 	machines := map[string]elf.Machine{"amd64": elf.EM_X86_64, "arm64": elf.EM_AARCH64, "riscv64": elf.EM_RISCV, "ppc64le": elf.EM_PPC64, "s390x": elf.EM_S390, "386": elf.EM_386, "arm": elf.EM_ARM}
 	if want, ok := machines[runtime.GOARCH]; ok && e.Machine != want && (runtime.GOARCH != "amd64" || e.Machine != elf.EM_386) {
 		return formatError(name, fmt.Sprintf("it is built for %s and this machine is %s", e.Machine, want))
@@ -186,7 +186,7 @@ func checkELF(f *os.File, name string) error {
 		}
 		b := make([]byte, min(p.Filesz, 4096))
 		if _, err := p.ReadAt(b, 0); err != nil {
-			return nil //nolint:nilerr // the kernel will say
+			return nil // the kernel will say
 		}
 		loader := string(bytes.TrimRight(b, "\x00"))
 		if _, err := os.Stat(loader); err != nil {

@@ -84,23 +84,22 @@ func testOptions(lineage string) Options {
 // A world is a lineage with folders of its own, and all that was started in
 // it ends with the test.
 type world struct {
-	*testing.T
+	testing.TB
 	lineage string
 	place   control.Place
 	dir     string
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	ignore := goleak.IgnoreCurrent()
-	// /tmp: the path of a socket is short.
-	base, err := os.MkdirTemp("/tmp", "mfa")
+	base, err := os.MkdirTemp("/tmp", "mfa") //nolint:usetesting // the path of a socket must be short
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("XDG_RUNTIME_DIR", filepath.Join(base, "run"))
 	t.Setenv("XDG_STATE_HOME", filepath.Join(base, "state"))
-	w := &world{T: t, lineage: "lineage-" + filepath.Base(base), dir: t.TempDir()}
+	w := &world{TB: t, lineage: "lineage-" + filepath.Base(base), dir: t.TempDir()}
 	if w.place, err = control.Locate(w.lineage); err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -98,7 +99,7 @@ func signalTo(id control.Identity, sig unix.Signal) error {
 	if err != nil {
 		return gone(err)
 	}
-	defer unix.Close(fd)
+	defer func() { _ = unix.Close(fd) }()
 	// The descriptor holds the process; is it the one that is meant?
 	if s, err := readStat(id.PID); err != nil || s.Start != id.Start {
 		return nil
@@ -200,7 +201,7 @@ func leader(sess int) uint64 {
 
 func marked(pid int, mark []byte) bool {
 	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
-	return err == nil && (bytes.HasPrefix(b, append(mark[:len(mark):len(mark)], 0)) || bytes.Contains(b, append(append([]byte{0}, mark...), 0)))
+	return err == nil && slices.ContainsFunc(bytes.Split(b, []byte{0}), func(kv []byte) bool { return bytes.Equal(kv, mark) })
 }
 
 // bootID tells one boot of this machine from another.

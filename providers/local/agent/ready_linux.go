@@ -205,7 +205,7 @@ func forkProbe(p *program) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer unix.Close(null)
+	defer func() { _ = unix.Close(null) }()
 	fd := uintptr(null)
 	return syscall.ForkExec(p.path, p.args, &syscall.ProcAttr{
 		Dir: p.dir, Env: environ(p.env), Files: []uintptr{fd, fd, fd}, Sys: &syscall.SysProcAttr{Setpgid: true},

@@ -218,8 +218,8 @@ func (r *replica) attend(pr *proc, g *gate, until time.Time) outcome {
 	trial, adopted := !until.IsZero(), pr != nil
 	done := func() {}
 	if !adopted {
-		ok := true
 		if !trial {
+			var ok bool
 			if done, ok = a.turn(r.asked); !ok {
 				return outcome{stopped: a.ctx.Err() == nil, left: a.ctx.Err() != nil}
 			}

@@ -139,16 +139,17 @@ func (ro *role) put(ctx context.Context, e control.Entry, secret json.RawMessage
 	}
 	switch {
 	case old == nil:
-		err = ro.bring(ctx, p, span(0, p.spec.Replicas), emit)
+		err = ro.bring(ctx, p, span(p.spec.Replicas), emit)
 	case was.sum == p.sum:
 		err = ro.adjust(ctx, was, p, emit)
 	default:
 		err = ro.replace(ctx, was, p, emit)
 	}
 	if err == nil {
+		ro.agent.opts.Fault("before-keep")
 		err = ro.hold(e, p)
 		if err != nil && old == nil {
-			ro.halt(ro.all(), emit)
+			_ = ro.halt(ro.all(), emit)
 		}
 	}
 	if err != nil && ro.agent.ctx.Err() == nil {
@@ -165,7 +166,9 @@ func (ro *role) adjust(ctx context.Context, was, p *program, emit func(control.E
 	if err := ro.bring(ctx, p, missing, emit); err != nil {
 		return err
 	}
-	ro.halt(ro.which(func(r *replica) bool { return r.index >= n }), emit)
+	if err := ro.halt(ro.which(func(r *replica) bool { return r.index >= n }), emit); err != nil {
+		return failure("Participant does not end", err)
+	}
 	if initial := ro.agent.opts.Initial; initial != nil && len(p.spec.Initial) > 0 && !sameInitial(was.spec, p.spec) && len(missing) < n {
 		if err := initial(ctx, p.spec, p.brokerURL()); err != nil {
 			return failure("Initial packets not sent", fmt.Errorf("the initial packets of %s cannot be sent: %w", ro.key.Name, err))
@@ -180,10 +183,11 @@ func sameInitial(a, b launch.Spec) bool {
 	return string(x) == string(y)
 }
 
-func span(from, to int) []int {
-	var all []int
-	for i := from; i < to; i++ {
-		all = append(all, i)
+// span are the indexes below n.
+func span(n int) []int {
+	all := make([]int, n)
+	for i := range all {
+		all[i] = i
 	}
 	return all
 }
@@ -197,7 +201,7 @@ func (ro *role) missing(n int, states ...launch.State) []int {
 			there[r.index] = true
 		}
 	}
-	return slices.DeleteFunc(span(0, n), func(i int) bool { return there[i] })
+	return slices.DeleteFunc(span(n), func(i int) bool { return there[i] })
 }
 
 func (ro *role) all() []*replica { return ro.which(func(*replica) bool { return true }) }
@@ -249,7 +253,7 @@ func (ro *role) bring(ctx context.Context, p *program, indexes []int, emit func(
 			return ro.agent.ctx.Err()
 		}
 		if err != nil {
-			ro.halt(fresh, func(control.Event) {})
+			_ = ro.halt(fresh, func(control.Event) {})
 			return err
 		}
 		emit(control.Event{Text: fmt.Sprintf("%s[%d] is ready (pid %d)", diag.Escape(p.spec.Role), r.index, r.status().PID), Count: int64(n + 1), Total: int64(len(fresh))})
@@ -306,14 +310,14 @@ func (ro *role) replace(ctx context.Context, was, p *program, emit func(control.
 		if err := ro.halt(old, emit); err != nil {
 			return failure("Participant does not end", err)
 		}
-		err := ro.bring(ctx, p, span(0, p.spec.Replicas), emit)
+		err := ro.bring(ctx, p, span(p.spec.Replicas), emit)
 		if err != nil {
 			ro.revive(was, old)
 		}
 		return err
 	}
 	n := p.spec.Replicas
-	for batch := range slices.Chunk(span(0, n), max(1, p.spec.Update.MaxParallel)) {
+	for batch := range slices.Chunk(span(n), max(1, p.spec.Update.MaxParallel)) {
 		if err := ro.bring(ctx, p, batch, emit); err != nil {
 			if ro.agent.ctx.Err() == nil {
 				ro.undo(was, old)

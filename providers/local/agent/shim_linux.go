@@ -163,8 +163,7 @@ func (s *shim) start(output int) error {
 	if err != nil {
 		return err
 	}
-	defer unix.Close(null)
-	defer unix.Close(output)
+	defer func() { _, _ = unix.Close(null), unix.Close(output) }()
 	// No signal is blocked in the child either.
 	_ = unix.PthreadSigmask(unix.SIG_SETMASK, &unix.Sigset_t{}, nil)
 	out := uintptr(output)

@@ -37,7 +37,7 @@ func goBuildID(program string) string {
 	if err != nil {
 		return ""
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }()
 	s := f.Section(".note.go.buildid")
 	if s == nil {
 		return ""

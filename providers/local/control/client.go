@@ -42,7 +42,7 @@ func Dial(ctx context.Context, lineage string) (*Client, error) {
 	}
 	c := newClient(p)
 	if _, err := c.Hello(ctx); err != nil {
-		c.Close()
+		_ = c.Close()
 		return nil, err
 	}
 	return c, nil

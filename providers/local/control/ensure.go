@@ -17,8 +17,6 @@ import (
 	"github.com/msgflo/msgflo/config/diag"
 )
 
-var errLinux = errors.New("participants are launched on Linux only in this version of msgflo, and this is " + runtime.GOOS + ": declare them foreign = true and run them yourself, or run msgflo on Linux")
-
 // An Agent is one that is to run.
 type Agent struct {
 	Lineage string
@@ -54,7 +52,7 @@ func Ensure(ctx context.Context, a Agent) (*Client, error) {
 	c := newClient(p)
 	bringUp := func(ctx context.Context) error { return ensure(ctx, c, a, program, build) }
 	if err := bringUp(ctx); err != nil {
-		c.Close()
+		_ = c.Close()
 		return nil, err
 	}
 	// What it is asked through has no again of its own: no endless loop.

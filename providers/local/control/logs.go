@@ -65,7 +65,7 @@ func LastLines(path string, n int, since time.Time) []string {
 	}
 	var lines []string
 	started := since.IsZero()
-	for _, l := range bytes.Split(bytes.TrimSuffix(b, []byte("\n")), []byte("\n")) {
+	for l := range bytes.SplitSeq(bytes.TrimSuffix(b, []byte("\n")), []byte("\n")) {
 		at, text := CutTime(l)
 		started = started || !at.IsZero() && !at.Before(since.Truncate(time.Millisecond))
 		if !started || len(l) == 0 {

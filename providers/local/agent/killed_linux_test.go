@@ -1,0 +1,362 @@
+package agent
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/msgflo/msgflo/providers/launch"
+	"github.com/msgflo/msgflo/providers/local/control"
+)
+
+// ensure starts an agent as a process of its own.
+func (w *world) ensure(env map[string]string) *control.Client {
+	w.Helper()
+	all := os.Environ()
+	for k, v := range env {
+		all = append(all, k+"="+v)
+	}
+	c, err := control.Ensure(w.Context(), control.Agent{Lineage: w.lineage, Dir: w.dir, Env: all})
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.Cleanup(func() { c.Close() })
+	return c
+}
+
+func (w *world) agentPID(c *control.Client) int {
+	w.Helper()
+	h, err := c.Hello(w.Context())
+	if err != nil {
+		w.Fatal(err)
+	}
+	return h.PID
+}
+
+func (w *world) killAgent(c *control.Client) {
+	w.Helper()
+	pid := w.agentPID(c)
+	if err := unix.Kill(pid, unix.SIGKILL); err != nil {
+		w.Fatal(err)
+	}
+	w.eventually("the agent is dead", func() bool {
+		_, _ = unix.Wait4(pid, nil, unix.WNOHANG, nil)
+		return !living(pid)
+	})
+}
+
+// leak makes a descriptor one that children inherit, for the test's duration.
+func leak(t *testing.T, f *os.File) {
+	t.Helper()
+	fd, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { unix.Close(fd) })
+}
+
+// children counts the living children of the role by what they run: the test's
+// own children and no shim.
+func (w *world) running() map[int]int {
+	byShim := map[int]int{}
+	for _, p := range w.mine() {
+		args, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", p.PID))
+		if !strings.HasPrefix(string(args), "msgflo\x00agent\x00") {
+			byShim[p.PID]++
+		}
+	}
+	return byShim
+}
+
+// An agent is killed at each point of a put; the next one, and one more put,
+// make it true: one process a replica. After a delete nothing is left.
+func TestKilledAtEachPoint(t *testing.T) {
+	for _, point := range []string{"before-journal", "after-journal", "after-spawn", "after-job", "after-status", "before-keep", "before-delete"} {
+		t.Run(point, func(t *testing.T) {
+			w := newWorld(t)
+			fault := filepath.Join(w.dir, "fault")
+			if err := os.WriteFile(fault, []byte(point), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			env := map[string]string{"TEST_FAULT": fault}
+			s := w.spec("role", "sleep")
+			s.Replicas = 2
+			w.twice(env, func(c *control.Client) error {
+				_, err := c.Put(w.Context(), w.object(s), nil)
+				return err
+			})
+			c := w.ensure(env)
+			if n := w.running(); len(n) != 2 {
+				t.Errorf("%d run", len(n))
+			}
+			pids := w.pids(c, s)
+			w.killAgent(c)
+			c = w.ensure(env)
+			if now := w.pids(c, s); fmt.Sprint(now) != fmt.Sprint(pids) || len(w.running()) != 2 {
+				t.Errorf("%v became %v; %d run", pids, now, len(w.running()))
+			}
+			w.twice(env, func(c *control.Client) error { return c.Delete(w.Context(), w.object(s).Key, nil) })
+			w.eventually("nothing is left", func() bool { return len(w.mine()) == 0 })
+			if names, _ := os.ReadDir(filepath.Join(w.place.Folder, "procs")); len(names) != 0 {
+				t.Errorf("%d starts are left", len(names))
+			}
+		})
+	}
+}
+
+// twice does something until it succeeds, at most twice: the agent dies at
+// most once.
+func (w *world) twice(env map[string]string, do func(*control.Client) error) {
+	w.Helper()
+	var err error
+	for range 2 {
+		if err = do(w.ensure(env)); err == nil {
+			return
+		}
+	}
+	w.Fatal(err)
+}
+
+func TestUpdateKilledHalfWay(t *testing.T) {
+	w := newWorld(t)
+	fault := filepath.Join(w.dir, "fault")
+	env := map[string]string{"TEST_FAULT": fault}
+	c := w.ensure(env)
+	s := w.spec("role", "sleep")
+	s.Replicas = 2
+	w.put(c, s)
+	pids := w.pids(c, s)
+	if err := os.WriteFile(fault, []byte("after-status"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.Version = "2"
+	if _, err := c.Put(t.Context(), w.object(s), nil); err == nil {
+		t.Fatal("the agent lives")
+	}
+	c = w.ensure(env)
+	// What was not finished never was.
+	w.eventually("the old ones run alone", func() bool { return len(w.running()) == 2 })
+	if now := w.pids(c, s); fmt.Sprint(now) != fmt.Sprint(pids) {
+		t.Errorf("%v became %v", pids, now)
+	}
+	var held launch.Spec
+	list, err := c.List(t.Context())
+	if err != nil || json.Unmarshal(list[0].Spec, &held) != nil || held.Version != "" {
+		t.Errorf("%v %+v", err, list)
+	}
+	w.put(c, s)
+	w.delete(c, s)
+}
+
+// A killed shim takes its process along, and what left its group too; the
+// replica is started anew.
+func TestKilledShim(t *testing.T) {
+	for _, agent := range []string{"alive", "dead"} {
+		t.Run(agent, func(t *testing.T) {
+			w := newWorld(t)
+			c := w.ensure(nil)
+			s := w.spec("role", "tree")
+			w.put(c, s)
+			w.eventually("the tree has grown", func() bool { return len(w.running()) >= 3 })
+			old := w.running()
+			pid := w.pids(c, s)[0]
+			st, err := readStat(pid)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if agent == "dead" {
+				w.killAgent(c)
+			}
+			if err := unix.Kill(st.parent, unix.SIGKILL); err != nil {
+				t.Fatal(err)
+			}
+			if agent == "dead" {
+				c = w.ensure(nil)
+			}
+			w.eventually("another runs, and none of the old ones", func() bool {
+				now := w.pids(c, s)
+				for p := range old {
+					if living(p) {
+						return false
+					}
+				}
+				return len(now) == 1 && now[0] != pid
+			})
+			w.delete(c, s)
+		})
+	}
+}
+
+// A status that names another process (its pid was used again) is no reason to
+// touch that.
+func TestReusedPID(t *testing.T) {
+	w := newWorld(t)
+	bystander := w.bystander()
+	n := nonce()
+	if err := w.place.Prepare(); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.MkdirAll(w.place.Proc(n), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	wrong := control.Identity{PID: bystander.PID, Start: bystander.Start - 1}
+	st, _ := json.Marshal(control.ShimStatus{Boot: bootID(), Shim: wrong, Child: wrong})
+	if err := os.WriteFile(filepath.Join(w.place.Proc(n), "status.json"), st, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(w.place.Proc(n), "lock"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := w.spec("role", "sleep")
+	o := w.object(s)
+	b, err := openBook(w.place, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	e := control.Entry{Key: o.Key, Spec: o.Spec, Dir: o.Dir}
+	run := control.Run{Nonce: n, Key: o.Key, Boot: bootID()}
+	if err := errors.Join(b.note(control.Record{Op: control.OpKeep, Want: &e}), b.note(control.Record{Op: control.OpStart, Run: &run})); err != nil {
+		t.Fatal(err)
+	}
+	b.close()
+	w.agent(nil)
+	c := w.client()
+	w.eventually("it runs", func() bool { return len(w.pids(c, s)) == 1 })
+	w.delete(c, s)
+	if !alive(bystander.Identity) {
+		t.Error("the bystander was killed")
+	}
+}
+
+// bystander is a process that has nothing to do with the agent.
+func (w *world) bystander() stat {
+	w.Helper()
+	p, err := os.StartProcess("/bin/sleep", []string{"sleep", "1000"}, &os.ProcAttr{Sys: detached()})
+	if err != nil {
+		w.Fatal(err)
+	}
+	w.Cleanup(func() { _ = p.Kill(); _, _ = p.Wait() })
+	st, err := readStat(p.Pid)
+	if err != nil {
+		w.Fatal(err)
+	}
+	return st
+}
+
+// After a reboot nothing runs that the journal says was started, and all is
+// started again.
+func TestReboot(t *testing.T) {
+	w := newWorld(t)
+	c := w.ensure(map[string]string{"TEST_BOOT": "one"})
+	s, once := w.spec("role", "sleep"), w.shell("once", "exit 0")
+	s.Replicas = 2
+	once.Ready.Timeout = 10 * time.Second
+	w.put(c, s)
+	stopped := w.spec("stopped", "sleep")
+	w.put(c, stopped)
+	if err := c.Stop(t.Context(), "main/stopped", nil); err != nil {
+		t.Fatal(err)
+	}
+	w.killAgent(c)
+	for _, p := range w.mine() { // the power goes
+		_ = signalTo(p.Identity, unix.SIGKILL)
+	}
+	w.eventually("all is dead", func() bool { return len(w.mine()) == 0 })
+	c = w.ensure(map[string]string{"TEST_BOOT": "two"})
+	w.eventually("both run", func() bool {
+		st := w.status(c, s)
+		return st.Replicas[0].State == launch.Running && st.Replicas[1].State == launch.Running
+	})
+	if st := w.status(c, stopped); !st.Held || st.Replicas[0].State != launch.Stopped {
+		t.Errorf("%+v", st)
+	}
+	w.delete(c, stopped)
+	w.delete(c, s)
+	w.eventually("the agent has ended", func() bool { return len(w.mine()) == 0 })
+}
+
+// An agent of another build replaces this one; the children do not notice.
+func TestOtherBuild(t *testing.T) {
+	w := newWorld(t)
+	s := w.spec("role", "sleep")
+	old := w.ensure(map[string]string{"TEST_BUILD": "old"})
+	w.put(old, s)
+	pids, was := w.pids(old, s), w.agentPID(old)
+	c := w.ensure(nil)
+	if now := w.agentPID(c); now == was {
+		t.Error("the agent is the same")
+	}
+	if now := w.pids(c, s); fmt.Sprint(now) != fmt.Sprint(pids) {
+		t.Errorf("%v became %v", pids, now)
+	}
+	// And the new one, which is no parent of it, stops it.
+	w.delete(c, s)
+	w.eventually("nothing is left", func() bool { return len(w.mine()) == 0 })
+}
+
+func TestTwoEnsureAtOnce(t *testing.T) {
+	w := newWorld(t)
+	type answer struct {
+		pid int
+		err error
+	}
+	answers := make(chan answer)
+	for range 5 {
+		go func() {
+			c, err := control.Ensure(context.Background(), control.Agent{Lineage: w.lineage, Dir: w.dir})
+			var h control.Hello
+			if err == nil {
+				h, err = c.Hello(context.Background())
+				c.Close()
+			}
+			answers <- answer{h.PID, err}
+		}()
+	}
+	pids := map[int]bool{}
+	for range 5 {
+		a := <-answers
+		if a.err != nil {
+			t.Error(a.err)
+		}
+		pids[a.pid] = true
+	}
+	if len(pids) != 1 {
+		t.Errorf("agents: %v", pids)
+	}
+	if err := w.client().Quit(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSecondAgentRefuses(t *testing.T) {
+	w := newWorld(t)
+	w.agent(nil)
+	err := Run(t.Context(), testOptions(w.lineage))
+	if err == nil || !strings.Contains(err.Error(), "runs already") {
+		t.Error(err)
+	}
+}
+
+// A client made by Ensure brings an agent back that ended after its last
+// object went.
+func TestAgentEndsAndComesBack(t *testing.T) {
+	w := newWorld(t)
+	c := w.ensure(nil)
+	s := w.spec("role", "sleep")
+	for range 3 {
+		w.put(c, s)
+		w.delete(c, s)
+	}
+	w.eventually("the agent has ended", func() bool { return len(w.mine()) == 0 })
+	if _, err := control.Dial(t.Context(), w.lineage); !errors.Is(err, control.ErrNoAgent) {
+		t.Error(err)
+	}
+}
