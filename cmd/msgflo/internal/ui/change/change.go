@@ -164,6 +164,7 @@ type Facts struct {
 	DestinationType     string
 	RoutingKey          string
 	Exchange, User      string
+	Role, Broker        string // of a process
 }
 
 // factJSON takes any JSON where a text may stand, so that one odd attribute
@@ -177,6 +178,8 @@ type factJSON struct {
 	RoutingKey      text `json:"routing_key"`
 	Exchange        text `json:"exchange"`
 	User            text `json:"user"`
+	Role            text `json:"role"`
+	Broker          text `json:"broker"`
 }
 
 type text string
@@ -197,14 +200,14 @@ func FactsOf(raw json.RawMessage, secrets []string) Facts {
 		return Facts{}
 	}
 	f := Facts{string(j.Name), string(j.Vhost), string(j.Source), string(j.Destination),
-		string(j.DestinationType), string(j.RoutingKey), string(j.Exchange), string(j.User)}
+		string(j.DestinationType), string(j.RoutingKey), string(j.Exchange), string(j.User), string(j.Role), string(j.Broker)}
 	if len(secrets) == 0 {
 		return f
 	}
 	p := value.NewPaths(secrets...)
 	for name, field := range map[string]*string{"name": &f.Name, "vhost": &f.Vhost, "source": &f.Source,
 		"destination": &f.Destination, "destination_type": &f.DestinationType,
-		"routing_key": &f.RoutingKey, "exchange": &f.Exchange, "user": &f.User} {
+		"routing_key": &f.RoutingKey, "exchange": &f.Exchange, "user": &f.User, "role": &f.Role, "broker": &f.Broker} {
 		if below, all := p.Key(name); *field != "" && (all || len(below) > 0) {
 			*field = value.SecretText
 		}
@@ -234,6 +237,10 @@ func Label(a addr.Instance, f Facts) string {
 		return value.Quote(f.Name)
 	case f.User != "":
 		return value.Quote(f.User)
+	case f.Role != "":
+		return value.Quote(f.Role)
+	case a.Name == "" && f.Broker != "":
+		return value.Quote(f.Broker)
 	case a.Name != "":
 		return value.Quote(a.Name) + escapeKey(a.Key)
 	}

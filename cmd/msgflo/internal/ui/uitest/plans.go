@@ -150,7 +150,7 @@ func changeSteps() []plan.Step {
 			func(s *plan.Step) { s.Changed = []string{"payload"} }),
 		with(Step(plan.Update, "retained.conf", `{"topic":"conf","payload":"{\"a\":1,\"b\":[1,2]}"}`, `{"topic":"conf","payload":"{\"a\":2,\"b\":[1,2]}"}`),
 			func(s *plan.Step) { s.Changed = []string{"payload"} }),
-		with(Step(plan.Restart, "process.resize", `{"broker":"main","role":"resize","command":["node","resize.js"],"env":{"SIZE":"10"},"replicas":1}`,
+		with(Step(plan.Restart, "participant.resize.process", `{"broker":"main","role":"resize","command":["node","resize.js"],"env":{"SIZE":"10"},"replicas":1}`,
 			`{"broker":"main","role":"resize","command":["node","resize.js"],"env":{"SIZE":"20"},"replicas":3}`), func(s *plan.Step) {
 			s.Changed = []string{`env["SIZE"]`, "replicas"}
 			s.Reason = `a process has its env["SIZE"] from its start on`
