@@ -11,6 +11,7 @@ import (
 
 	"github.com/msgflo/msgflo/cmd/msgflo/internal/cli"
 	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/local"
 	"github.com/msgflo/msgflo/providers/rabbitmq"
 )
 
@@ -21,6 +22,9 @@ var version = "0.2.0-dev"
 func main() { os.Exit(run()) }
 
 func run() int {
+	if code, ok := cli.Shim(os.Args); ok {
+		return code
+	}
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
@@ -29,6 +33,6 @@ func run() int {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	return cli.Main(context.Background(), cli.Env{
 		Args: os.Args, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Environ: os.Environ(),
-		Types: []*providers.Type{rabbitmq.Type()}, Version: version, Interrupts: signals,
+		Types: []*providers.Type{rabbitmq.Type(), local.Type()}, Version: version, Interrupts: signals,
 	})
 }

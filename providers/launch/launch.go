@@ -15,7 +15,8 @@ type Spec struct {
 	Client    string `json:"client"`
 	// Command is an argument vector; its first word is looked up in PATH, or is
 	// relative to Directory where it has a slash. A component of msgflo's own has
-	// the word Builtin first: the launcher puts its own program there.
+	// the word Builtin first, then its name: the launcher runs it with its own
+	// program's `component run`, the role in MSGFLO_ROLE.
 	Command   []string          `json:"command"`
 	Directory string            `json:"directory"` // relative to the configuration's directory, "." for it
 	Env       map[string]string `json:"env,omitempty"`

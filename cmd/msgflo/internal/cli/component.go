@@ -30,19 +30,24 @@ func (a *app) componentCommand() *cli.Command {
 	}
 	var iips, broker string
 	run := &cli.Command{
-		Name: "run", Usage: "run a built-in component as a participant, until Ctrl-C or SIGTERM", ArgsUsage: "NAME ROLE",
-		Description: "Ends with 0 when it was asked to stop and all it had begun is settled; with 130 when a second signal cut that\n" +
-			"short. One line on stdout says that it has started.",
+		Name: "run", Usage: "run a built-in component as a participant, until Ctrl-C or SIGTERM", ArgsUsage: "NAME [ROLE]",
+		Description: "The role is that of MSGFLO_ROLE where it is not given. It is a worker under a supervisor, so that to be asked to stop\n" +
+			"(Ctrl-C, SIGTERM, -timeout) is no failure: it ends with 0 when all it had begun is settled, and with 130 only when a second\n" +
+			"signal cut that short. One line on stdout says that it has started.",
 		Flags: []cli.Flag{
 			&cli.StringFlag{Name: "iips", Usage: "initial packets: `JSON` object of inports and what they get at the start", Destination: &iips},
 			&cli.StringFlag{Name: "broker", Usage: "`URL` of the broker, which others see in the list of processes; else MSGFLO_BROKER, CLOUDAMQP_URL, amqp://localhost", Destination: &broker},
 			&cli.DurationFlag{Name: "timeout", Usage: "stop as with Ctrl-C after `DURATION`", Destination: &a.o.timeout, HideDefault: true},
 		},
 		Action: func(ctx context.Context, c *cli.Command) error {
-			if c.Args().Len() != 2 {
+			role := c.Args().Get(1)
+			if role == "" {
+				role = a.env.lookup("MSGFLO_ROLE")
+			}
+			if n := c.Args().Len(); n == 0 || n > 2 || role == "" {
 				return usagef("component run takes the component's name and the role that it plays: msgflo component run msgflo/Repeat echo")
 			}
-			return a.runComponent(ctx, c.Args().Get(0), c.Args().Get(1), participant.Options{Broker: broker}, iips)
+			return a.runComponent(ctx, c.Args().Get(0), role, participant.Options{Broker: broker}, iips)
 		},
 	}
 	return &cli.Command{

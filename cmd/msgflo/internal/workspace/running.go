@@ -73,6 +73,8 @@ type Here struct {
 	Agent   *control.Hello // nil: none answers
 	// Held is what the agent holds, or, where there is none, what its folder says it held.
 	Held []control.Held
+	// Notes say what of this is not known, in sentences.
+	Notes []string
 }
 
 // Status joins what is declared, what is recorded, what this machine's agent
@@ -80,7 +82,7 @@ type Here struct {
 func (r *Running) Status(ctx context.Context, rec *Recorded, here Here) *Status {
 	s := &Status{
 		FormatVersion: StatusVersion, Lineage: rec.Lineage, Machine: here.Machine,
-		Roles: []Role{}, Edges: []Edge{}, Notes: slices.Clone(r.notes),
+		Roles: []Role{}, Edges: []Edge{}, Notes: slices.Concat(r.notes, here.Notes),
 	}
 	if here.Agent != nil {
 		s.Agent = &Agent{here.Agent.PID, here.Agent.Version, here.Agent.Started}

@@ -130,8 +130,8 @@ func (h *head) advance() (bool, error) {
 }
 
 // Follow gives what is added after Read, until the context ends; that is no
-// error. Tick says when to look again.
-func (r *Reader) Follow(ctx context.Context, tick <-chan time.Time, emit func(Line) error) error {
+// error. Tick says when to look again, flush is called after each look.
+func (r *Reader) Follow(ctx context.Context, tick <-chan time.Time, emit func(Line) error, flush func() error) error {
 	for {
 		select {
 		case <-ctx.Done():
@@ -163,6 +163,9 @@ func (r *Reader) Follow(ctx context.Context, tick <-chan time.Time, emit func(Li
 			if err := emit(l); err != nil {
 				return err
 			}
+		}
+		if err := flush(); err != nil {
+			return err
 		}
 	}
 }

@@ -150,7 +150,7 @@ func TestFollow(t *testing.T) {
 			ctx, cancel := context.WithCancel(context.Background())
 			tick := make(chan time.Time)
 			done := make(chan error)
-			go func() { done <- r.Follow(ctx, tick, emit) }()
+			go func() { done <- r.Follow(ctx, tick, emit, func() error { return nil }) }()
 			select {
 			case tick <- epoch:
 			case err := <-done:

@@ -1,0 +1,96 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/urfave/cli/v3"
+	"golang.org/x/term"
+
+	"github.com/msgflo/msgflo/cmd/msgflo/internal/ui"
+)
+
+// watchEvery is how often -watch looks again.
+const watchEvery = 2 * time.Second
+
+func (a *app) statusCommand() *cli.Command {
+	var watch bool
+	return &cli.Command{
+		Name: "status", Usage: "show participants and edges as they are now", ArgsUsage: "[DIR]",
+		Description: "Processes, restarts, and of each inport the messages that wait (+ those being worked on), its consumers and rates.\n" +
+			"With a broker down it shows the rest, and says so. Examples:\n  msgflo status examples/thumbnails\n  msgflo status -watch\n  msgflo status -json | jq '.roles[] | select(.state != \"running\") | .role'",
+		Flags: append(append(a.o.flagsBasic(), a.o.flagsVars()...), a.o.flagJSON(),
+			&cli.BoolFlag{Name: "watch", Usage: "look again every two seconds, until Ctrl-C; with -json a document a line", Destination: &watch}),
+		Action: func(ctx context.Context, c *cli.Command) error {
+			dir, err := a.o.dir(c.Args().Slice())
+			if err != nil {
+				return err
+			}
+			k, err := a.openRunning(ctx, dir)
+			if err != nil {
+				return err
+			}
+			if watch {
+				return errors.Join(k.watch(ctx), k.Close())
+			}
+			return errors.Join(interrupted(ctx, k.show(ctx, false)), k.Close())
+		},
+	}
+}
+
+// show prints the status once; again: over the last one.
+func (k *running) show(ctx context.Context, again bool) error {
+	s := k.r.Status(ctx, k.recorded, k.here)
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if k.o.json {
+		return ui.StatusJSON(k.env.Stdout, s)
+	}
+	t := k.terminal()
+	if !again || !t.Rewrite {
+		return ui.Status(t.Out, s, time.Now(), t.Color)
+	}
+	var b strings.Builder
+	if err := ui.Status(&b, s, time.Now(), t.Color); err != nil {
+		return err
+	}
+	_, height, err := term.GetSize(int(k.env.Stdout.Fd()))
+	if err != nil {
+		height = 0
+	}
+	_, err = t.Out.Write([]byte(ui.Redraw(b.String(), height)))
+	return err
+}
+
+// watch shows the status again and again. Ctrl-C is how it ends.
+func (k *running) watch(ctx context.Context) error {
+	t := k.terminal()
+	if t.Rewrite && !k.o.json {
+		if _, err := fmt.Fprint(t.Out, ui.ClearScreen); err != nil {
+			return err
+		}
+	}
+	tick := time.NewTicker(watchEvery)
+	defer tick.Stop()
+	for {
+		err := k.show(ctx, true)
+		if err == nil && !t.Rewrite && !k.o.json {
+			_, err = fmt.Fprintln(t.Out)
+		}
+		if err != nil {
+			return interrupted(ctx, err)
+		}
+		select {
+		case <-ctx.Done():
+			return errShown
+		case <-tick.C:
+		}
+		if err := k.refresh(ctx); err != nil {
+			return err
+		}
+	}
+}
