@@ -1,0 +1,217 @@
+// Package embedded is an MQTT broker inside the process, for hello and for
+// small systems: MQTT 3.1.1 and 5 over TCP and WebSocket, on loopback unless
+// told otherwise, and with a folder to outlive restarts if wished. The broker
+// itself is mochi-mqtt; what it lacks is mended in hook.go.
+//
+// It knows no users: whoever reaches its port may publish and subscribe
+// everything. It imports the standard library, mochi-mqtt, bbolt, gorilla/websocket and
+// config/diag.
+package embedded
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net"
+	"os"
+	"path/filepath"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	mochi "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/listeners"
+	bolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/msgflo/msgflo/config/diag"
+)
+
+// A Spec is what to run. Its JSON is what the agent keeps.
+type Spec struct {
+	Broker    string `json:"broker"`    // its name in the configuration, for people
+	Listen    string `json:"listen"`    // host:port for MQTT; "": DefaultListen
+	WebSocket string `json:"websocket"` // host:port for MQTT over WebSocket; "": none
+	Persist   bool   `json:"persist"`   // keep retained messages, sessions and what is queued for them
+}
+
+// DefaultListen is MQTT's port, on this machine only.
+const DefaultListen = "127.0.0.1:1883"
+
+// ParseSpec reads a Spec, and says what is wrong with it.
+func ParseSpec(data []byte) (Spec, error) {
+	var s Spec
+	if err := json.Unmarshal(data, &s); err != nil {
+		return s, fmt.Errorf("the embedded broker's settings cannot be read: %w", err)
+	}
+	for name, addr := range map[string]string{"listen": s.Listen, "websocket": s.WebSocket} {
+		if addr == "" {
+			continue
+		}
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			return s, fmt.Errorf("%s of the embedded broker %q is %q; write it as host:port, such as %s", name, diag.Escape(s.Broker), diag.Escape(addr), DefaultListen)
+		}
+	}
+	return s, nil
+}
+
+// Options of a Server beside what it is to be.
+type Options struct {
+	Folder string       // where it keeps things, if it is to; made if need be
+	Log    *slog.Logger // nil: nothing is logged
+	// Ready is called once it listens, with where. Nil: nobody is told.
+	Ready func(Addresses)
+}
+
+// Addresses where a broker listens: host:port, "" for what it has not.
+type Addresses struct{ MQTT, WebSocket string }
+
+// A Server runs a broker.
+type Server struct {
+	spec Spec
+	opts Options
+	log  *slog.Logger
+}
+
+// New checks what can be known before it runs; it starts nothing.
+func New(s Spec, o Options) (*Server, error) {
+	if s.Listen == "" {
+		s.Listen = DefaultListen
+	}
+	if s.Persist && o.Folder == "" {
+		return nil, fmt.Errorf("the embedded broker %q is to keep its messages and has no folder for them", diag.Escape(s.Broker))
+	}
+	log := o.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	return &Server{spec: s, opts: o, log: log}, nil
+}
+
+// Run runs the broker until ctx ends. The error says why it could not: a port
+// that is taken, a folder that cannot be used.
+func (s *Server) Run(ctx context.Context) (err error) {
+	plain, err := s.listen(ctx, "listen", s.spec.Listen)
+	if err != nil {
+		return err
+	}
+	defer plain.Close()
+	where := Addresses{MQTT: plain.Addr().String()}
+	broker := mochi.New(&mochi.Options{Logger: slog.New(errorsOnly{s.log.Handler()}), Capabilities: capabilities(), SysTopicResendInterval: sysInterval})
+	err = broker.AddListener(listeners.NewNet("tcp", plain))
+	if s.spec.WebSocket != "" {
+		l, failed := s.listen(ctx, "websocket", s.spec.WebSocket)
+		if failed != nil {
+			return failed
+		}
+		defer l.Close()
+		where.WebSocket = l.Addr().String()
+		err = errors.Join(err, broker.AddListener(newWeb(l)))
+	}
+	var number atomic.Int64
+	kept, failed := s.keep(broker, &number)
+	if failed != nil {
+		return failed
+	}
+	defer kept()
+	if err = errors.Join(err, broker.AddHook(newMend(broker, &number), nil)); err != nil {
+		return err
+	}
+	if err := broker.Serve(); err != nil {
+		return fmt.Errorf("what the embedded broker had kept in %s cannot be read: %w; move the folder away to begin anew", s.opts.Folder, err)
+	}
+	for _, addr := range []string{where.MQTT, where.WebSocket} {
+		s.warnOpen(addr)
+	}
+	if s.opts.Ready != nil {
+		s.opts.Ready(where)
+	}
+	<-ctx.Done()
+	return broker.Close()
+}
+
+// sysInterval is how often $SYS topics are published, in seconds.
+const sysInterval = 10
+
+func capabilities() *mochi.Capabilities {
+	c := mochi.NewDefaultServerCapabilities()
+	// The creation of a message is its number here, see hook.go: an age limit
+	// would read it as a time. Messages with an expiry of their own keep it.
+	c.MaximumMessageExpiryInterval = 0
+	// What one client may have queued or unacknowledged; beyond that QoS 1 is
+	// dropped. As much as packet ids allow.
+	c.MaximumInflight = math.MaxUint16
+	c.MaximumClientWritesPending = 32 << 10
+	c.MaximumPacketSize = 64 << 20
+	return c
+}
+
+func (s *Server) listen(ctx context.Context, setting, addr string) (net.Listener, error) {
+	l, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	switch {
+	case err == nil:
+		return l, nil
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("the embedded broker %q cannot listen at %s, where another program does, perhaps another MQTT broker: stop that one, or give this one another port as %s = \"127.0.0.1:PORT\" (%w)",
+			diag.Escape(s.spec.Broker), diag.Escape(addr), setting, err)
+	case errors.Is(err, syscall.EACCES):
+		return nil, fmt.Errorf("the embedded broker %q may not listen at %s: ports below 1024 are the administrator's; give it another as %s = \"127.0.0.1:PORT\" (%w)",
+			diag.Escape(s.spec.Broker), diag.Escape(addr), setting, err)
+	}
+	return nil, fmt.Errorf("the embedded broker %q cannot listen at %s; %s must be an address of this machine: %w", diag.Escape(s.spec.Broker), diag.Escape(addr), setting, err)
+}
+
+// warnOpen: there are no users, so a port that others reach is open to them.
+func (s *Server) warnOpen(addr string) {
+	host, _, err := net.SplitHostPort(addr)
+	if ip := net.ParseIP(host); err == nil && (ip == nil || !ip.IsLoopback()) {
+		s.log.Warn("the embedded broker listens beyond this machine and knows no users: whoever reaches it may read and send everything", "broker", s.spec.Broker, "address", addr)
+	}
+}
+
+// keep opens what the broker is to keep things in; done closes it.
+func (s *Server) keep(broker *mochi.Server, number *atomic.Int64) (done func(), err error) {
+	if !s.spec.Persist {
+		return func() {}, nil
+	}
+	if err := os.MkdirAll(s.opts.Folder, 0o700); err != nil {
+		return nil, s.storeError(err)
+	}
+	d, err := openDisk(filepath.Join(s.opts.Folder, "mqtt.db"), number, s.log)
+	if err != nil {
+		return nil, s.storeError(err)
+	}
+	stopped := make(chan struct{})
+	var tasks sync.WaitGroup
+	tasks.Go(func() { d.syncing(stopped) })
+	done = func() {
+		close(stopped)
+		tasks.Wait()
+		d.failed(d.db.Sync())
+		d.failed(d.db.Close())
+	}
+	if err := broker.AddHook(d, nil); err != nil {
+		done()
+		return nil, err
+	}
+	return done, nil
+}
+
+func (s *Server) storeError(err error) error {
+	if errors.Is(err, bolterrors.ErrTimeout) {
+		return fmt.Errorf("the folder %s of the embedded broker %q is in use by another process: %w", s.opts.Folder, diag.Escape(s.spec.Broker), err)
+	}
+	return fmt.Errorf("the embedded broker %q cannot keep its messages in %s; free the folder, or move it away to begin anew: %w", diag.Escape(s.spec.Broker), s.opts.Folder, err)
+}
+
+// errorsOnly hides what the broker says of its clients' comings and goings;
+// its warnings hold whole packets.
+type errorsOnly struct{ slog.Handler }
+
+func (h errorsOnly) Enabled(ctx context.Context, l slog.Level) bool {
+	return l >= slog.LevelError && h.Handler.Enabled(ctx, l)
+}
+func (h errorsOnly) WithAttrs(a []slog.Attr) slog.Handler { return errorsOnly{h.Handler.WithAttrs(a)} }
+func (h errorsOnly) WithGroup(n string) slog.Handler      { return errorsOnly{h.Handler.WithGroup(n)} }

@@ -1,0 +1,129 @@
+package embedded
+
+import (
+	"sync"
+	"sync/atomic"
+
+	mochi "github.com/mochi-mqtt/server/v2"
+	"github.com/mochi-mqtt/server/v2/packets"
+)
+
+// A mend puts right what mochi-mqtt 2.7 does otherwise than we promise:
+//
+//   - It acknowledges a QoS 1 message before it is queued for anybody, so that
+//     a crash in between loses it. Here it is delivered, and stored, first.
+//   - It orders what waits for a session by the second of its creation, so that
+//     a backlog comes in any order. Here the creation is a number. (It compares
+//     16 bits of it: of a backlog across a multiple of 65 536 the later part
+//     comes first.)
+//   - It takes the packet ids of both directions for one set: a message from
+//     the client makes it forget a message to the client of the same number,
+//     and a request with such a number is refused. Here the ids of the client
+//     are others inside, wherever they would meet.
+//
+// It also lets everybody in: there are no users.
+type mend struct {
+	mochi.HookBase
+	server  *mochi.Server
+	carrier *mochi.Client // publishes for others
+	number  *atomic.Int64
+
+	mu  sync.Mutex
+	ids map[innerID]uint16 // the client's own, by the one inside
+}
+
+type innerID struct {
+	client *mochi.Client
+	id     uint16
+}
+
+func newMend(s *mochi.Server, number *atomic.Int64) *mend {
+	h := &mend{server: s, number: number, ids: map[innerID]uint16{}}
+	h.carrier = s.NewClient(nil, mochi.LocalListener, "msgflo-carrier", true)
+	h.carrier.Properties.ProtocolVersion = 4
+	return h
+}
+
+// ID implements mochi.Hook.
+func (h *mend) ID() string { return "mend" }
+
+// Provides implements mochi.Hook.
+func (h *mend) Provides(b byte) bool {
+	switch b {
+	case mochi.OnConnectAuthenticate, mochi.OnACLCheck, mochi.OnPublish, mochi.OnPacketRead, mochi.OnPacketEncode, mochi.OnDisconnect:
+		return true
+	}
+	return false
+}
+
+// OnConnectAuthenticate implements mochi.Hook.
+func (h *mend) OnConnectAuthenticate(*mochi.Client, packets.Packet) bool { return true }
+
+// OnACLCheck implements mochi.Hook.
+func (h *mend) OnACLCheck(*mochi.Client, string, bool) bool { return true }
+
+// OnPublish numbers a message, and delivers it before it is acknowledged. Of
+// MQTT 5 it leaves the order of things: a carrier's message would come back to
+// its sender although he wants none of his own.
+func (h *mend) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
+	if pk.FixedHeader.Qos == 0 || cl == h.carrier || cl.Properties.ProtocolVersion >= 5 {
+		pk.Created = h.number.Add(1)
+		return pk, nil
+	}
+	if err := h.server.InjectPacket(h.carrier, pk); err != nil {
+		return pk, err
+	}
+	return pk, packets.CodeSuccessIgnore
+}
+
+// OnPacketRead gives a request of the client another id if a message to him has
+// that one. Half the numbers away there is none: they are given one by one.
+func (h *mend) OnPacketRead(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
+	switch {
+	case pk.FixedHeader.Type == packets.Subscribe, pk.FixedHeader.Type == packets.Unsubscribe:
+	case pk.FixedHeader.Type == packets.Publish && pk.FixedHeader.Qos == 1:
+	default:
+		return pk, nil
+	}
+	if _, taken := cl.State.Inflight.Get(pk.PacketID); !taken {
+		return pk, nil
+	}
+	inner := pk.PacketID + 1<<15
+	for tries := 0; tries < 1<<16; tries++ {
+		if _, taken := cl.State.Inflight.Get(inner); inner != 0 && !taken {
+			h.mu.Lock()
+			h.ids[innerID{cl, inner}] = pk.PacketID
+			h.mu.Unlock()
+			pk.PacketID = inner
+			return pk, nil
+		}
+		inner++
+	}
+	return pk, nil
+}
+
+// OnPacketEncode gives an answer the client's own id again.
+func (h *mend) OnPacketEncode(cl *mochi.Client, pk packets.Packet) packets.Packet {
+	switch pk.FixedHeader.Type {
+	case packets.Suback, packets.Unsuback, packets.Puback:
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		k := innerID{cl, pk.PacketID}
+		if own, ok := h.ids[k]; ok {
+			delete(h.ids, k)
+			pk.PacketID = own
+		}
+	}
+	return pk
+}
+
+// OnDisconnect forgets what was never answered.
+func (h *mend) OnDisconnect(cl *mochi.Client, _ error, _ bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for k := range h.ids {
+		if k.client == cl {
+			delete(h.ids, k)
+		}
+	}
+}
