@@ -47,6 +47,11 @@ func (p *provider) dialVhost(ctx context.Context, vhost string) (transport.Conn,
 	if err == nil {
 		return c, nil
 	}
+	// What is wrong below messages is found, and told, better by the connections
+	// that change topology: alerts of TLS, a vhost that is not there.
+	if why := p.pool(vhost).do(ctx, noCall); why != nil {
+		return nil, why
+	}
 	if e, ok := errors.AsType[*amqp.ConnectError](err); ok {
 		return nil, &providers.ConnectionError{Headline: e.Headline, Detail: e.Detail, Err: e.Err}
 	}

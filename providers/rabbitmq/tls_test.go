@@ -143,14 +143,19 @@ func secureListeners(t *testing.T, b *rabbittest.Broker, a *authority) {
 	}
 }
 
-// tryBothSides reads over the management API and declares over AMQP, each by
-// a provider of its own, so that one's failure does not hide the other's.
+// tryBothSides reads over the management API, declares over AMQP and connects
+// for messages, each by a provider of its own, so that one's failure does not hide the
+// other's.
 func tryBothSides(t *testing.T, b *rabbittest.Broker, more attrs, says string) {
 	t.Helper()
 	q := value("queue", attrs{"name": str("q"), "vhost": str("/")})
 	_, reading := open(t, b, "/", more).Read(testContext(t), []providers.Query{{Type: "queue", Value: q}})
 	_, writing := apply(t, open(t, b, "/", more.with(attrs{"management": str("none")})), "queue", null("queue"), q)
-	for side, err := range map[string]error{"management": reading, "AMQP": writing} {
+	conn, dialling := open(t, b, "/", more).(providers.Dialer).Dial(testContext(t))
+	if dialling == nil {
+		conn.Close()
+	}
+	for side, err := range map[string]error{"management": reading, "AMQP": writing, "messages": dialling} {
 		var lost *providers.ConnectionError
 		switch {
 		case says == "" && err != nil:

@@ -67,9 +67,7 @@ func (w *Workspace) Messages(ctx context.Context) (*Messages, hcl.Diagnostics) {
 	for i := range res.Objects {
 		m.enter(&res.Objects[i])
 	}
-	for i := range res.Objects { // last: they know least
-		m.enterOwned(&res.Objects[i])
-	}
+	m.enterForeign(res.Objects)
 	return m, diags
 }
 
@@ -150,9 +148,9 @@ func (m *Messages) Ports(text, broker string) ([]Endpoint, error) {
 
 // portHint says what ports the role has, or what a target looks like.
 func portHint(text string, known []string) string {
-	role, _, dotted := strings.Cut(text, ".")
+	role, dotted := text, false
 	if i := strings.LastIndexByte(text, '.'); i >= 0 {
-		role = text[:i]
+		role, dotted = text[:i], true
 	}
 	var of []string
 	for _, k := range known {
@@ -160,14 +158,15 @@ func portHint(text string, known []string) string {
 			of = append(of, k[i+1:])
 		}
 	}
-	switch {
-	case len(of) > 0:
-		slices.Sort(of)
-		return fmt.Sprintf(" Role %q has the ports %s.", diag.Escape(role), diag.Escape(strings.Join(of, ", ")))
-	case !dotted:
-		return " A port is written as role.port."
+	hint := ""
+	if !dotted {
+		hint = " A port is written as role.port."
 	}
-	return ""
+	if len(of) > 0 {
+		slices.Sort(of)
+		hint += fmt.Sprintf(" Role %q has the ports %s.", diag.Escape(role), diag.Escape(strings.Join(of, ", ")))
+	}
+	return hint
 }
 
 // Taps says what to listen to for what passes a port: an outport's exchange;
@@ -258,23 +257,40 @@ func (m *Messages) enterPorts(on addr.Provider, role string, in bool, list cty.V
 	}
 }
 
-// enterOwned finds the ports of foreign participants, of which no process
+// enterForeign finds the ports of foreign participants, of which no process
 // tells: their queues and exchanges are addressed by their ports.
-func (m *Messages) enterOwned(o *desired.Object) {
-	role, ok := strings.CutPrefix(o.Addr.Owner, "participant.")
-	if !ok || o.Type != "queue" && o.Type != "exchange" {
-		return
-	}
-	for _, p := range m.ports {
-		if p.Broker == o.Provider && (p.Carrier == textAttr(o.Value, "name")) {
-			return // known by its process
+func (m *Messages) enterForeign(objs []desired.Object) {
+	told := map[[2]string]bool{}
+	for i := range objs {
+		if t := objs[i].Type; t == "process" || t == "announcement" {
+			told[[2]string{objs[i].Addr.Module, objs[i].Addr.Owner}] = true
 		}
 	}
-	id, err := strconv.Unquote(strings.Trim(o.Addr.Key, "[]"))
-	if err != nil {
-		return
+	// An inport of a Node client has an exchange beside its queue.
+	inports := map[[2]string]bool{}
+	for _, typ := range []string{"queue", "exchange"} {
+		for i := range objs {
+			o := &objs[i]
+			role, ok := strings.CutPrefix(o.Addr.Owner, "participant.")
+			name := textAttr(o.Value, "name")
+			on := [2]string{o.Provider.Name, name}
+			if !ok || o.Type != typ || told[[2]string{o.Addr.Module, o.Addr.Owner}] || inports[on] || madeForEdges(name) {
+				continue
+			}
+			id, err := strconv.Unquote(strings.Trim(o.Addr.Key, "[]"))
+			if err != nil {
+				continue
+			}
+			inports[on] = typ == "queue"
+			m.add(Endpoint{o.Provider, role, id, typ == "queue", name})
+		}
 	}
-	m.add(Endpoint{o.Provider, role, id, o.Type == "queue", textAttr(o.Value, "name")})
+}
+
+// madeForEdges are MsgFlo's exchanges of round robins and dead letters, which
+// are no ports.
+func madeForEdges(name string) bool {
+	return strings.HasPrefix(name, "out-") || strings.HasPrefix(name, "dead-")
 }
 
 func (m *Messages) add(p Endpoint) {
