@@ -133,6 +133,8 @@ func (k *running) ours(r *workspace.Role) error {
 	switch r.State {
 	case workspace.Foreign:
 		return &roleError{"Foreign participant", fmt.Sprintf("%s is foreign: it runs elsewhere, and msgflo neither starts nor stops it.", name)}
+	case workspace.LeftOver:
+		return &roleError{"No longer declared", fmt.Sprintf("%s is no longer declared and has no processes: `msgflo apply` removes what is left of it.", name)}
 	case workspace.Elsewhere:
 		return &roleError{"Runs on another machine", fmt.Sprintf("%s was started on %s: run this command there. This is %s.", name, diag.Escape(r.Machine), diag.Escape(k.here.Machine))}
 	case workspace.NotApplied:

@@ -27,12 +27,41 @@ func (p *planPrinter) attributes(c *change.Change, s *providers.Schema, before, 
 		d := value.Diff{Schema: s, Only: value.NewPaths(c.Changed()...), Force: value.NewPaths(c.ForceNew()...), Sep: value.Colon}
 		return d.Lines(before, after)
 	}
-	for _, k := range []string{"name", "vhost"} { // the header has said these
+	said := []string{"name", "vhost"} // by the header
+	if s != nil && s.Derived {
+		said = append(said, "role", "broker")
+		withoutDefaults(whole, s.Attrs)
+	}
+	for _, k := range said {
 		if _, text := whole[k].(string); text {
 			delete(whole, k)
 		}
 	}
 	return value.Object(whole, s, value.Colon), 0
+}
+
+// withoutDefaults leaves out what is as it always is, where nobody wrote the
+// object down attribute by attribute: it was derived from a participant.
+func withoutDefaults(v map[string]any, attrs []providers.Attr) {
+	for i := range attrs {
+		a := &attrs[i]
+		switch was := v[a.Name].(type) {
+		case map[string]any:
+			if !a.IsBlock() {
+				continue
+			}
+			withoutDefaults(was, a.Attrs)
+			if len(was) == 0 {
+				delete(v, a.Name)
+			}
+		case nil:
+			delete(v, a.Name)
+		default:
+			if value.IsDefault(was, a) {
+				delete(v, a.Name)
+			}
+		}
+	}
 }
 
 // drift tells what changed outside since the last run.

@@ -252,21 +252,15 @@ func emptyText(p *plan.Plan, n change.Counts) string {
 func title(c *change.Change) string {
 	at := diag.Escape(c.Addr.String())
 	var says string
-	switch c.Action {
-	case plan.Create:
-		says = "will be created"
-	case plan.Update:
-		says = "will be updated in place"
-	case plan.Delete:
-		says = "will be destroyed"
-	case plan.Replace, plan.Migrate:
-		says = "must be replaced"
-	case plan.Restart:
-		says = "will be restarted"
-	case plan.Forget:
-		says = "will be forgotten, and stays where it is"
+	switch process := c.Addr.Type == processType; {
+	case process && c.Action == plan.Create:
+		says = "will be started"
+	case process && c.Action == plan.Delete:
+		says = "will be stopped, for good"
+	case process && c.Action == plan.Replace:
+		says = "will be stopped, and started anew"
 	default:
-		says = "will be imported"
+		says = titleWord(c.Action)
 	}
 	if c.Step.Imported && c.Action.Changes() {
 		says += ", and imported"
@@ -278,6 +272,28 @@ func title(c *change.Change) string {
 		says += ": " + diag.Escape(r)
 	}
 	return at + " " + says
+}
+
+// processType is the type of what runs: it starts and stops where others are
+// made and destroyed.
+const processType = "process"
+
+func titleWord(a plan.Action) string {
+	switch a {
+	case plan.Create:
+		return "will be created"
+	case plan.Update:
+		return "will be updated in place"
+	case plan.Delete:
+		return "will be destroyed"
+	case plan.Replace, plan.Migrate:
+		return "must be replaced"
+	case plan.Restart:
+		return "will be restarted"
+	case plan.Forget:
+		return "will be forgotten, and stays where it is"
+	}
+	return "will be imported"
 }
 
 // reason is the planner's, or for a replace what is fixed at creation.

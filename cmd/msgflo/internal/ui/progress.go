@@ -51,7 +51,7 @@ func (r *progress) event(v *HumanView, e plan.Event) {
 	switch e.Kind {
 	case plan.Started:
 		r.running[e.Step.ID] = &running{step: e.Step, since: now, told: now}
-		r.say(v, e.Step, doing(e.Step.Action)+"…")
+		r.say(v, e.Step, doingTo(e.Step)+"…")
 	case plan.Progress:
 		if s := r.running[e.Step.ID]; s != nil {
 			s.done, s.total = e.Done, e.Total
@@ -59,14 +59,14 @@ func (r *progress) event(v *HumanView, e plan.Event) {
 	case plan.Completed:
 		delete(r.running, e.Step.ID)
 		r.tally.completed(e.Step)
-		r.say(v, e.Step, did(e.Step.Action)+" ("+duration(e.Elapsed)+")")
+		r.say(v, e.Step, didTo(e.Step)+" ("+duration(e.Elapsed)+")")
 	case plan.Failed:
 		delete(r.running, e.Step.ID)
 		r.tally.failed++
-		r.always(v, e.Step, v.out.pal.with(v.out.pal.red, doing(e.Step.Action)+" failed")+" ("+duration(e.Elapsed)+")")
+		r.always(v, e.Step, v.out.pal.with(v.out.pal.red, doingTo(e.Step)+" failed")+" ("+duration(e.Elapsed)+")")
 	case plan.Skipped:
 		r.tally.skipped++
-		r.say(v, e.Step, v.out.pal.with(v.out.pal.faint, "not "+did(e.Step.Action)))
+		r.say(v, e.Step, v.out.pal.with(v.out.pal.faint, "not "+didTo(e.Step)))
 	}
 	r.counter(v, now)
 }
@@ -97,7 +97,7 @@ func (r *progress) tick(v *HumanView, now time.Time) {
 		if r.many && i >= 3 { // a broker that hangs makes all of them late
 			continue
 		}
-		what := "still " + doing(s.step.Action) + "… (" + duration(now.Sub(s.since).Truncate(time.Second)) + ")"
+		what := "still " + waitingFor(s.step) + " (" + duration(now.Sub(s.since).Truncate(time.Second)) + ")"
 		if s.total > 0 {
 			what += fmt.Sprintf(" %s of %s", change.Number(s.done), change.Plural(s.total, "message"))
 		}

@@ -47,7 +47,7 @@ func StatusJSON(w io.Writer, s *workspace.Status) error {
 func (p *printer) agent(s *workspace.Status) {
 	here := 0
 	for i := range s.Roles {
-		if r := &s.Roles[i]; r.State != workspace.Foreign && r.State != workspace.Elsewhere && r.State != workspace.NotApplied {
+		if r := &s.Roles[i]; r.State != workspace.Foreign && r.State != workspace.LeftOver && r.State != workspace.Elsewhere && r.State != workspace.NotApplied {
 			here++
 		}
 	}
@@ -151,7 +151,11 @@ func troubles(r *workspace.Role) []string {
 	if r.Mismatch != "" {
 		out = append(out, "announces itself differently: "+diag.Escape(r.Mismatch))
 	}
-	if !r.Declared && r.State != workspace.Foreign {
+	switch {
+	case r.Declared:
+	case r.State == workspace.LeftOver:
+		out = append(out, "no longer declared: the next apply removes its queues")
+	default:
 		out = append(out, "no longer declared: the next apply stops it")
 	}
 	return out

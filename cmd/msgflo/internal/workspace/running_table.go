@@ -41,7 +41,7 @@ func (t *table) add(facts []fact) {
 		}
 	}
 	for _, r := range t.roles {
-		if r.State != Foreign {
+		if r.State != Foreign && r.State != LeftOver {
 			launched[r.Address] = true
 		}
 	}
@@ -106,7 +106,11 @@ func (t *table) foreign(f *fact) {
 	k := roleKey{f.provider.Name, name}
 	r := t.roles[k]
 	if r == nil {
-		r = &Role{Broker: k.broker, Role: k.role, Address: f.owner(), State: Foreign, Declared: f.declared,
+		state := Foreign
+		if !f.declared {
+			state = LeftOver
+		}
+		r = &Role{Broker: k.broker, Role: k.role, Address: f.owner(), State: state, Declared: f.declared,
 			Replicas: []launch.Replica{}, Inports: []Port{}, Outports: []Port{}}
 		t.roles[k] = r
 	}

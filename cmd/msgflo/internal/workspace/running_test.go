@@ -160,6 +160,16 @@ func TestForeignAndEdges(t *testing.T) {
 	}
 }
 
+// A participant whose process never came up and whose block is gone is no
+// foreign one.
+func TestLeftOver(t *testing.T) {
+	recorded := factsFor(t, false, "here")[1:] // no process
+	r := roleIn(t, tabled(t, nil, recorded, Here{Machine: "here"}), "resize")
+	if r.State != LeftOver || r.Declared {
+		t.Errorf("%+v", r)
+	}
+}
+
 // What is unknown, null or of another type is empty, never a panic.
 func TestOddFacts(t *testing.T) {
 	odd := []fact{

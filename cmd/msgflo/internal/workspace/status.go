@@ -40,6 +40,7 @@ type State string
 const (
 	Foreign    State = "foreign"     // it runs elsewhere; nobody here knows how it is
 	Elsewhere  State = "elsewhere"   // it was started on another machine: Role.Machine
+	LeftOver   State = "left over"   // only its queues are recorded, and nothing declares it
 	NotApplied State = "not applied" // declared, and not started yet
 	Unknown    State = "unknown"     // recorded here, and no agent to ask
 )

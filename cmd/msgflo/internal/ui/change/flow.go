@@ -13,7 +13,10 @@ import (
 
 // An Edge is a way that messages take and that a plan opens or closes.
 type Edge struct {
-	Opens       bool // else it closes
+	Opens bool // else it closes
+	// From and To are `role.port`, of an edge of a graph; what carries it is then
+	// left out. Else they are "".
+	From, To    string
 	Provider    addr.Provider
 	Vhost       string
 	Source      string // exchange
@@ -40,8 +43,8 @@ func Edges(cs []Change) []Edge {
 	}
 	for i := range cs {
 		c := &cs[i]
-		if c.Addr.Type != "binding" {
-			continue
+		if c.Addr.Type != "binding" && c.Addr.Type != "route" || within(c.Addr, "participant") {
+			continue // what a participant binds for itself is part of its port
 		}
 		if c.Action == plan.Delete || c.Action == plan.Replace || c.Action == plan.Update {
 			count(c.Before(), c, -1)
@@ -61,7 +64,22 @@ func Edges(cs []Change) []Edge {
 	return out
 }
 
+// within reports whether an object was lowered from a block of that type.
+func within(a addr.Instance, kind string) bool { return strings.HasPrefix(a.Owner, kind+".") }
+
+// ends are those of a graph's edge, by the key of what carries it.
+func ends(a addr.Instance) (from, to string, ok bool) {
+	key := strings.TrimSuffix(strings.TrimPrefix(a.Key, "["), "]")
+	if !within(a, "graph") || !strings.HasPrefix(key, `"`) {
+		return "", "", false
+	}
+	return strings.Cut(value.Unquote(key), " -> ")
+}
+
 func edgeOf(raw json.RawMessage, c *Change) (Edge, bool) {
+	if from, to, ok := ends(c.Addr); ok && len(raw) > 0 {
+		return Edge{Provider: c.Step.Provider, From: from, To: to}, true
+	}
 	f := FactsOf(raw, c.secretPaths())
 	if f.Source == "" || f.Destination == "" {
 		return Edge{}, false
@@ -88,8 +106,8 @@ func arguments(raw json.RawMessage, c *Change) string {
 }
 
 func compareEdges(a, b Edge) int {
-	for _, d := range []int{strings.Compare(a.Vhost, b.Vhost), strings.Compare(a.Source, b.Source),
-		strings.Compare(a.Destination, b.Destination)} {
+	for _, d := range []int{strings.Compare(a.From, b.From), strings.Compare(a.To, b.To), strings.Compare(a.Vhost, b.Vhost),
+		strings.Compare(a.Source, b.Source), strings.Compare(a.Destination, b.Destination)} {
 		if d != 0 {
 			return d
 		}
@@ -104,7 +122,7 @@ func compareEdges(a, b Edge) int {
 }
 
 // String is the edge as a sentence without its full stop: "`order.*` from
-// exchange events no longer reaches queue billing".
+// exchange events no longer reaches queue billing", and of a graph's edge "web.out now reaches resize.in".
 func (e Edge) String() string { return e.Sentence(Code, value.Name) }
 
 // Sentence is String with routing keys and names written as the format at hand
@@ -113,6 +131,9 @@ func (e Edge) Sentence(code, name func(string) string) string {
 	verb := "no longer reaches"
 	if e.Opens {
 		verb = "now reaches"
+	}
+	if e.From != "" {
+		return name(e.From) + " " + verb + " " + name(e.To)
 	}
 	what := "exchange " + name(e.Source)
 	if e.RoutingKey != "" {

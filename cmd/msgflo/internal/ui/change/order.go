@@ -1,6 +1,8 @@
 package change
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"strings"
 
@@ -15,11 +17,12 @@ type Group struct {
 }
 
 // Arrange orders changes as the flow runs: by module, what stands by itself
-// before what participants and graphs give rise to; in each vhosts and users
+// and what brokers give rise to before participants, those that send before those
+// that they send to, and graphs last, when both ends of their edges are known; in each vhosts and users
 // first, then every queue between the exchanges that feed it and its bindings,
 // then what acts on them.
 func Arrange(cs []Change) []Group {
-	type key struct{ module, owner string }
+	type key = owner
 	groups := map[key]*Group{}
 	var keys []key
 	for i := range cs {
@@ -36,11 +39,10 @@ func Arrange(cs []Change) []Group {
 		}
 		g.Changes = append(g.Changes, c)
 	}
+	place := senders(cs)
 	slices.SortFunc(keys, func(a, b key) int {
-		if a.module != b.module {
-			return strings.Compare(a.module, b.module)
-		}
-		return strings.Compare(a.owner, b.owner)
+		return cmp.Or(strings.Compare(a.module, b.module), chapter(a.owner)-chapter(b.owner),
+			place[owner(a)]-place[owner(b)], strings.Compare(a.owner, b.owner))
 	})
 	out := make([]Group, 0, len(keys))
 	for _, k := range keys {
@@ -49,6 +51,90 @@ func Arrange(cs []Change) []Group {
 		out = append(out, *g)
 	}
 	return out
+}
+
+// owner is a participant, graph or broker of a module.
+type owner struct{ module, owner string }
+
+// chapter says in which part of a module's story an owner is told of.
+func chapter(name string) int {
+	kind, _, _ := strings.Cut(name, ".")
+	switch kind {
+	case "":
+		return 0
+	case "participant":
+		return 2
+	case "graph":
+		return 3
+	}
+	return 1 // a broker or launcher: there before all participants
+}
+
+// senders gives participants their place along the edges that the plan shows:
+// one that is sent to comes after all that send to it. Within a circle, and
+// without edges, names decide.
+func senders(cs []Change) map[owner]int {
+	ports := map[string]owner{} // by exchange and queue: names have what they are before them
+	next := map[owner]map[owner]bool{}
+	for i := range cs {
+		c := &cs[i]
+		if within(c.Addr, "participant") && (c.Addr.Type == "queue" || c.Addr.Type == "exchange") {
+			ports[c.Addr.Type+" "+c.name()] = owner{c.Addr.Module, c.Addr.Owner}
+		}
+	}
+	for i := range cs {
+		c := &cs[i]
+		if c.Addr.Type != "binding" || !within(c.Addr, "graph") {
+			continue
+		}
+		from, known := ports["exchange "+c.Facts.Source]
+		to, ends := ports["queue "+c.Facts.Destination]
+		if known && ends && from != to {
+			if next[from] == nil {
+				next[from] = map[owner]bool{}
+			}
+			next[from][to] = true
+		}
+	}
+	return places(next)
+}
+
+// places numbers the ends of edges such that each edge leads upward, but for
+// those that close a circle. It is the reverse of the order in which a depth-first
+// walk leaves them, without recursion: a chain may be long.
+func places(next map[owner]map[owner]bool) map[owner]int {
+	byName := func(a, b owner) int { // backward: what is walked first is placed last
+		return cmp.Or(strings.Compare(b.module, a.module), strings.Compare(b.owner, a.owner))
+	}
+	place, seen := map[owner]int{}, map[owner]bool{}
+	number := 0
+	for _, root := range slices.SortedFunc(maps.Keys(next), byName) {
+		type visit struct {
+			at   owner
+			rest []owner
+		}
+		var path []visit
+		enter := func(o owner) {
+			if !seen[o] {
+				seen[o] = true
+				path = append(path, visit{o, slices.SortedFunc(maps.Keys(next[o]), byName)})
+			}
+		}
+		enter(root)
+		for len(path) > 0 {
+			top := &path[len(path)-1]
+			if len(top.rest) == 0 {
+				number--
+				place[top.at] = number
+				path = path[:len(path)-1]
+				continue
+			}
+			o := top.rest[0]
+			top.rest = top.rest[1:]
+			enter(o)
+		}
+	}
+	return place
 }
 
 // ranks says which types come before the flow and which after it; those not

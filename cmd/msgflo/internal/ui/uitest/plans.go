@@ -12,6 +12,7 @@ import (
 	"github.com/msgflo/msgflo/config/addr"
 	"github.com/msgflo/msgflo/planner/plan"
 	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/launch"
 	"github.com/msgflo/msgflo/state"
 )
 
@@ -42,6 +43,7 @@ func Type() *providers.Type {
 			"user":   {Attrs: []providers.Attr{name, {Name: "password", Type: cty.String, WriteOnly: true, Sensitive: all}, {Name: "tags", Type: cty.List(cty.String)}}},
 			"shovel": {Attrs: []providers.Attr{name, {Name: "source", Attrs: []providers.Attr{
 				{Name: "url", Type: cty.String, Sensitive: all}, {Name: "queue", Type: cty.String}}}, {Name: "id", Type: cty.String, Computed: true}}},
+			"process":  launch.Process(),
 			"retained": {Attrs: []providers.Attr{{Name: "topic", Type: cty.String, Identity: true}, {Name: "payload", Type: cty.String}}},
 		},
 	}
@@ -95,14 +97,15 @@ func Plans() map[string]*plan.Plan {
 		return &plan.Plan{FormatVersion: 1, MsgfloVersion: "0.1.0", Lineage: "l-1", Serial: 4, Mode: "normal", Steps: steps, Unchanged: 12}
 	}
 	plans := map[string]*plan.Plan{
-		"empty":   base(),
-		"create":  base(createSteps()...),
-		"change":  base(changeSteps()...),
-		"replace": base(replaceSteps()...),
-		"adopt":   base(adoptSteps(3)...),
-		"many":    base(adoptSteps(25)...),
-		"modules": base(moduleSteps()...),
-		"hostile": base(hostileSteps()...),
+		"empty":        base(),
+		"create":       base(createSteps()...),
+		"change":       base(changeSteps()...),
+		"replace":      base(replaceSteps()...),
+		"adopt":        base(adoptSteps(3)...),
+		"many":         base(adoptSteps(25)...),
+		"modules":      base(moduleSteps()...),
+		"hostile":      base(hostileSteps()...),
+		"participants": base(participantSteps()...),
 	}
 	plans["rest"] = restPlan(base())
 	destroy := base(
