@@ -54,7 +54,7 @@ func TestConformance(t *testing.T) {
 					Invalid: []cty.Value{
 						with(worker, attrs{"command": words("no-such-program-anywhere")}),
 						with(worker, attrs{"directory": str("no/such/directory")}),
-						with(worker, attrs{"command": words("sh", "-c", "echo went wrong; exit 3")}),
+						with(worker, attrs{"command": words("sh", "-c", "echo went wrong; exit 3"), "ready": never()}),
 					}},
 				{Name: "keeper", Type: "keeper", Marked: true, Base: keeper, InPlace: []cty.Value{with(keeper, attrs{"bindings": bindings("l")})},
 					ForceNew: []cty.Value{with(keeper, attrs{"name": str("graph.h")})}},

@@ -114,7 +114,9 @@ func newFolder(t testing.TB) *folder {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &folder{t: t, place: p, secrets: map[string]control.Secret{}}
+	f := &folder{t: t, place: p, secrets: map[string]control.Secret{}}
+	f.note(control.Record{Op: control.OpAll, All: &control.Dump{}}) // every journal begins with all that was known
+	return f
 }
 
 // holds adds an object as the provider would have given it.
