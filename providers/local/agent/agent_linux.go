@@ -74,6 +74,9 @@ func Run(ctx context.Context, o Options) error {
 	defer a.book.close()
 	defer a.work.Wait()
 	defer a.leave()
+	if err := a.sit(); err != nil {
+		return err
+	}
 	// The socket comes first: who waits for an agent is answered at once, and
 	// waits for what it asks about.
 	srv, err := a.listen()
@@ -82,6 +85,9 @@ func Run(ctx context.Context, o Options) error {
 	}
 	defer srv.close()
 	if err := a.takeOver(); err != nil {
+		if a.ctx.Err() != nil {
+			return nil //nolint:nilerr // it was asked to quit meanwhile, and left all as it was
+		}
 		return err
 	}
 	srv.open()
@@ -187,7 +193,7 @@ func (a *Agent) takeOver() error {
 			a.resume(e)
 		}
 	}
-	return a.sit()
+	return nil
 }
 
 // remember makes the role of an entry, without its processes. A program that is not

@@ -51,7 +51,7 @@ func openBook(p control.Place, compact int) (*book, error) {
 	return b, b.rewrite()
 }
 
-// rewrite replaces the journal by one with a single record. The caller holds
+// rewrite replaces the journal by one with two records. The caller holds
 // order, or is alone.
 func (b *book) rewrite() error {
 	b.mu.Lock()
@@ -66,7 +66,11 @@ func (b *book) rewrite() error {
 	if err != nil {
 		return fmt.Errorf("writing the journal anew: %w", err)
 	}
-	if err := errors.Join(j.Append(line), os.Rename(path+".new", path), syncDir(filepath.Dir(path))); err != nil {
+	begun, err := json.Marshal(control.Record{Op: control.OpBegun})
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(j.Append(line), j.Append(begun), os.Rename(path+".new", path), syncDir(filepath.Dir(path))); err != nil {
 		return errors.Join(fmt.Errorf("writing the journal anew: %w", err), j.Close())
 	}
 	if b.journal != nil {

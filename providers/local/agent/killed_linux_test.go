@@ -360,3 +360,37 @@ func TestAgentEndsAndComesBack(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A damaged journal is an error, never "nothing runs": what runs is left.
+func TestDamagedJournal(t *testing.T) {
+	w := newWorld(t)
+	c := w.ensure(nil)
+	s := w.spec("role", "sleep")
+	w.put(c, s)
+	pid := w.pids(c, s)[0]
+	w.killAgent(c)
+	whole, err := os.ReadFile(w.place.Journal())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, b := range map[string][]byte{"empty": nil, "cut": whole[:20], "changed": append([]byte("x"), whole[1:]...)} {
+		if err := os.WriteFile(w.place.Journal(), b, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := Run(t.Context(), testOptions(w.lineage)); err == nil || !strings.Contains(err.Error(), "apply") {
+			t.Error(name, err)
+		}
+		if _, err := control.ReadFolder(w.lineage); err == nil {
+			t.Error(name, "reads as nothing")
+		}
+		if !living(pid) {
+			t.Fatal(name, "ended the participant")
+		}
+	}
+	// Without it, as the error says, what nobody knows is ended.
+	if err := os.Remove(w.place.Journal()); err != nil {
+		t.Fatal(err)
+	}
+	w.agent(nil)
+	w.eventually("the stranger has ended", func() bool { return !living(pid) })
+}

@@ -27,7 +27,7 @@ type replica struct {
 	prog *program
 	st   launch.Replica
 	fate *control.Error // under first: why it will never be ready
-	left error          // under ended: it was to stop and something of it still runs
+	left *remains       // under ended: it was to stop and something of it still runs
 	once sync.Once
 }
 
@@ -67,6 +67,30 @@ func (r *replica) decide(e *control.Error) {
 		r.fate = e
 		close(r.first)
 	})
+}
+
+// remains are of a process that outlived SIGKILL.
+type remains struct {
+	proc *proc
+	err  error
+}
+
+// undead says that something of a stopped replica still runs. What has ended
+// since is noted.
+func (r *replica) undead() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.left == nil {
+		return nil
+	}
+	select {
+	case <-r.left.proc.ended:
+		r.role.agent.forgetRun(r.left.proc.run, "", "")
+		r.left = nil
+		return nil
+	default:
+		return r.left.err
+	}
 }
 
 // An outcome is how one start of a replica ended.
@@ -363,7 +387,7 @@ func (r *replica) halt(pr *proc) outcome {
 		return outcome{left: true}
 	}
 	if err != nil {
-		r.left = fmt.Errorf("participant %s (pid %d) does not end, not even by SIGKILL: %w", quoted(r.program().spec.Role, r.index, 2), pr.status.Child.PID, err)
+		r.left = &remains{pr, fmt.Errorf("participant %s (pid %d) does not end, not even by SIGKILL (%w): the kernel keeps it, mostly for a disk or network file system that does not answer", quoted(r.program().spec.Role, r.index, 2), pr.status.Child.PID, err)}
 	}
 	return outcome{stopped: true, run: pr.run}
 }

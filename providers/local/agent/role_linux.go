@@ -238,7 +238,7 @@ func (ro *role) bring(ctx context.Context, p *program, indexes []int, emit func(
 	}
 	ro.add(fresh...)
 	for _, r := range fresh {
-		ro.agent.work.Go(func() { r.supervise(nil, g, p.spec.Ready.Timeout) })
+		ro.agent.work.Go(func() { r.supervise(nil, g, max(p.spec.Ready.Timeout, 2*ro.agent.opts.Settle)) })
 	}
 	for n, r := range fresh {
 		select {
@@ -268,7 +268,7 @@ func (ro *role) clear(index int) {
 	ro.replicas = slices.DeleteFunc(ro.replicas, func(r *replica) bool {
 		select {
 		case <-r.ended:
-			return r.index == index && r.left == nil
+			return r.index == index && r.undead() == nil
 		default:
 			return false
 		}
@@ -290,8 +290,8 @@ func (ro *role) halt(rs []*replica, emit func(control.Event)) error {
 	var errs []error
 	for n, r := range rs {
 		<-r.ended
-		if r.left != nil {
-			errs = append(errs, r.left)
+		if err := r.undead(); err != nil {
+			errs = append(errs, err)
 			continue
 		}
 		emit(control.Event{Text: fmt.Sprintf("%s[%d] has stopped", diag.Escape(r.program().spec.Role), r.index), Count: int64(n + 1), Total: int64(len(rs))})
@@ -325,6 +325,7 @@ func (ro *role) replace(ctx context.Context, was, p *program, emit func(control.
 			return err
 		}
 		if err := ro.halt(slices.DeleteFunc(slices.Clone(old), func(r *replica) bool { return !slices.Contains(batch, r.index) }), emit); err != nil {
+			ro.undo(was, old)
 			return failure("Participant does not end", err)
 		}
 	}

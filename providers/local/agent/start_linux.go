@@ -133,9 +133,17 @@ func (a *Agent) spawn(lock *os.File, nonce string, j job, label string) (control
 	}
 	defer null.Close()
 	args := append(append([]string{"msgflo"}, ShimArgs()...), strings.ReplaceAll(label, "\x00", ""))
+	// A shim that panics says so in the agent's log. The agent's own output may be a terminal or a
+	// pipe, which a shim must not keep.
+	say, err := os.OpenFile(a.place.AgentLog(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		say = null
+	} else {
+		defer say.Close()
+	}
 	shim, err := os.StartProcess("/proc/self/exe", args, &os.ProcAttr{
 		Dir: "/", Env: []string{"GOMAXPROCS=1", runVariable + "=" + nonce},
-		Files: []*os.File{null, null, os.Stderr, lock, jobR, reportW},
+		Files: []*os.File{null, null, say, lock, jobR, reportW},
 		Sys:   detached(),
 	})
 	jobR.Close()

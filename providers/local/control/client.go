@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
@@ -23,7 +24,7 @@ import (
 var ErrNoAgent = errors.New("no agent runs for this state; `msgflo apply` or `msgflo agent` starts it")
 
 // errClosing says that the agent is about to end: what was asked was not begun.
-var errClosing = errors.New("the agent is about to end")
+var errClosing = errors.New("the agent is about to end; its log says why")
 
 // A Client talks to one agent. It is safe for concurrent use.
 type Client struct {
@@ -56,6 +57,10 @@ func newClient(p Place) *Client {
 		// elsewhere: it says where.
 		var errs []error
 		for _, s := range c.place.sockets() {
+			// In a folder that another user could write to, it could be that user who answers, and is told secrets.
+			if err := checkPrivate(filepath.Dir(s)); err != nil && !errors.Is(err, os.ErrNotExist) {
+				return nil, err
+			}
 			conn, err := d.DialContext(ctx, "unix", s)
 			if err == nil {
 				return conn, nil
@@ -193,10 +198,12 @@ func (c *Client) Quit(ctx context.Context) error {
 
 // gone waits until the agent has ended: its lock is free then.
 func (c *Client) gone(ctx context.Context) error {
-	return poll(ctx, func() (bool, error) {
-		free, err := c.place.agentEnded()
-		return free, err
-	})
+	limit, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	if err := poll(limit, c.place.agentEnded); err != nil && ctx.Err() == nil {
+		return fmt.Errorf("the agent does not end; its log is %s", diag.Escape(c.place.AgentLog()))
+	}
+	return ctx.Err()
 }
 
 // poll asks until it is told so: at once, then less and less often.
@@ -274,7 +281,7 @@ func (c *Client) ask(ctx context.Context, method, path string, body any) (*http.
 	case resp.StatusCode == http.StatusServiceUnavailable:
 		resp.Body.Close()
 		return nil, errClosing
-	case resp.StatusCode == http.StatusNotFound:
+	case resp.StatusCode == http.StatusNotFound, resp.StatusCode == http.StatusMethodNotAllowed:
 		resp.Body.Close()
 		return nil, fmt.Errorf("the agent does not know %s: it is of another version of msgflo; `msgflo apply` replaces it", diag.Escape(path))
 	case resp.StatusCode >= 300:

@@ -46,7 +46,7 @@ func WriteSecrets(path string, all map[string]Secret) error {
 	return renameio.WriteFile(path, b, 0o600, renameio.IgnoreUmask())
 }
 
-// A Status is what a shim writes down about the process that it runs.
+// A ShimStatus is what a shim writes down about the process that it runs.
 type ShimStatus struct {
 	Boot    string    `json:"boot"`
 	Shim    Identity  `json:"shim"`

@@ -3,10 +3,13 @@ package control
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 
+	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/providers/launch"
 	"github.com/msgflo/msgflo/state/journal"
 )
@@ -25,7 +28,8 @@ type Record struct {
 // What a Record says. A put is two of them: wanted, and kept once all of it
 // was ready. What was only wanted when an agent died is undone by the next.
 const (
-	OpAll    = "all"    // all that was known when the journal was written anew
+	OpAll    = "all"    // all that was known when the journal was written anew: the first of every journal
+	OpBegun  = "begun"  // the one before it is whole: a torn last record is no damage, a torn first one is
 	OpWant   = "want"   // an object is being put
 	OpUnwant = "unwant" // that failed
 	OpKeep   = "keep"   // an object is held
@@ -74,13 +78,20 @@ type Ledger struct {
 	Runs    map[string]Run // by nonce: those not known to have ended, and final ones
 }
 
-// ReadLedger reads a journal; no file is an empty ledger.
+// ReadLedger reads a journal; no file is an empty ledger. A file without its
+// first record is damaged: it must not read as "nothing runs".
 func ReadLedger(path string) (*Ledger, error) {
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		return NewLedger(), nil
+	}
 	lines, err := journal.Read(path)
 	if err != nil {
 		return nil, err
 	}
 	l := NewLedger()
+	if len(lines) == 0 {
+		return nil, fmt.Errorf("the agent's journal %s is damaged: its beginning is missing", diag.Escape(path))
+	}
 	for i, line := range lines {
 		var r Record
 		if err := json.Unmarshal(line, &r); err != nil {
@@ -103,6 +114,7 @@ func (l *Ledger) Note(r Record) bool {
 	switch {
 	case r.Op == OpAll && r.All != nil:
 		l.load(*r.All)
+	case r.Op == OpBegun:
 	case r.Op == OpWant && r.Want != nil:
 		l.Wants[r.Want.Key] = *r.Want
 	case r.Op == OpUnwant:

@@ -15,6 +15,11 @@ func canServe() error { return nil }
 // with no descriptor but /dev/null and the log. The function tells whether it
 // has ended.
 func spawn(p Place, program string, args, env []string) (ended func() bool, err error) {
+	if size(p.AgentLog()) > 10<<20 {
+		_ = os.Rename(p.AgentLog(), p.AgentLog()+".1")
+	}
+	// What somebody left open for us (a test's pipe, a shell's file) is not for something that lives on.
+	_ = unix.CloseRange(3, ^uint(0), unix.CLOSE_RANGE_CLOEXEC)
 	log, err := os.OpenFile(p.AgentLog(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return nil, err
