@@ -77,8 +77,8 @@ func TestDial(t *testing.T) {
 	b := rabbittest.Shared(t)
 	for want, more := range map[string]attrs{
 		"refused the login of": {"password": str(secret)},
-		"no-such-vhost":     {"url": str(b.VhostURL("no-such-vhost"))},
-		"nothing listens":   {"url": str("amqp://u:" + secret + "@127.0.0.1:1/")},
+		"no-such-vhost":        {"url": str(b.VhostURL("no-such-vhost"))},
+		"nothing listens":      {"url": str("amqp://u:" + secret + "@127.0.0.1:1/")},
 	} {
 		p := open(t, b, "/", more)
 		_, err := p.(providers.Dialer).Dial(testContext(t))

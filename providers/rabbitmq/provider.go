@@ -36,7 +36,7 @@ type provider struct {
 	seen seen
 	// vhostDefaults are default queue types, asked once a vhost.
 	vhostDefaults sync.Map
-	dialled dialled
+	dialled       dialled
 	// watches are what is known of bindings while much is deleted, by vhost.
 	watches sync.Map
 }

@@ -142,8 +142,10 @@ func (s *Service) announce(ctx context.Context, conn transport.Conn) error {
 
 // ended is no error where the service was asked to end.
 func ended(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
+	select {
+	case <-ctx.Done():
 		return nil
+	default:
+		return err
 	}
-	return err
 }

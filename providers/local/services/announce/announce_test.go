@@ -58,6 +58,7 @@ func TestAnnounces(t *testing.T) {
 		done := make(chan error, 1)
 		go func() { done <- s.Run(ctx) }()
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		if ready != 0 || len(notes) == 0 || notes[0] != "nothing listens" {
 			t.Errorf("ready %d, %q", ready, notes)
 		}
@@ -65,6 +66,7 @@ func TestAnnounces(t *testing.T) {
 		down = false
 		mu.Unlock()
 		time.Sleep(10 * time.Second) // the longest pause, with its jitter
+		synctest.Wait()
 		was := broker.Ready("fbp")
 		if was < 1 || ready != 1 {
 			t.Fatalf("%d announcements, ready %d", was, ready)
