@@ -192,6 +192,12 @@ type (
 	Observer interface {
 		Observe(ctx context.Context, queries []Query) ([]Traffic, error)
 	}
+	// A Linter finds what wanted objects get wrong together with what is live and
+	// not ours (routes in a circle with those of another state). Asked after Read,
+	// which is when it saw that. What wanted objects get wrong alone is Type.Lint's.
+	Linter interface {
+		Lint(want []Object) hcl.Diagnostics
+	}
 	// A Warner has something to say about how it had to work (no management
 	// API: passive declares only). Asked after Read.
 	Warner interface {

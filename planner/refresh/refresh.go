@@ -130,7 +130,21 @@ func (b *batch) read(ctx context.Context, r *Request) {
 	if w, ok := p.(providers.Warner); ok {
 		b.diags = append(b.diags, diag.At(w.Warnings(), r.Decl[b.provider])...)
 	}
+	if l, ok := p.(providers.Linter); ok {
+		b.diags = append(b.diags, l.Lint(b.wanted())...)
+	}
 	b.failures()
+}
+
+// wanted are the declared objects among what is asked about.
+func (b *batch) wanted() []providers.Object {
+	var out []providers.Object
+	for i, s := range b.slots {
+		if s.wanted || s.next {
+			out = append(out, providers.Object{Provider: b.provider, Addr: s.addr, Type: b.queries[i].Type, Value: b.queries[i].Value, Decl: s.decl})
+		}
+	}
+	return out
 }
 
 // failures reports queries that failed, one diagnostic for all that failed

@@ -7,6 +7,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/access"
 )
 
 // whole says that all of an attribute is secret.
@@ -25,15 +26,8 @@ func configSchema() providers.Schema {
 			{Name: "password", Type: cty.String, Sensitive: whole(), Doc: "default: that of the URL"},
 			{Name: "password_command", Type: cty.List(cty.String),
 				Doc: "a program and its arguments, run without a shell when the broker is first used; what it prints, less the last newline, is the password"},
-			{Name: "tls", Doc: "how TLS connections are checked, to the broker and to its management API", Attrs: []providers.Attr{
-				{Name: "ca_file", Type: cty.String, Doc: "PEM file of the authorities to trust; default: the system's"},
-				{Name: "cert_file", Type: cty.String, Doc: "PEM file of the client certificate"},
-				{Name: "key_file", Type: cty.String, Doc: "PEM file of the client certificate's key"},
-				{Name: "server_name", Type: cty.String, Doc: "name to expect in the broker's certificate; default: the URL's host"},
-				{Name: "insecure", Type: cty.Bool, Doc: "accept any certificate; warns at every run"},
-			}},
-			{Name: "prefix", Type: cty.String,
-				Doc: "put before the role that participants are started with"},
+			access.TLSAttr("how TLS connections are checked, to the broker and to its management API"),
+			access.PrefixAttr(),
 		},
 	}
 }

@@ -1,22 +1,13 @@
 package rabbitmq
 
 import (
-	"bytes"
 	"context"
 	"crypto/tls"
-	"crypto/x509"
-	"fmt"
-	"os"
-	"os/exec"
-	"path/filepath"
-	"strings"
 	"sync"
-	"time"
 
 	"github.com/zclconf/go-cty/cty"
 
-	"github.com/msgflo/msgflo/config/diag"
-	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/access"
 )
 
 // settingsOfBroker is a broker block, read.
@@ -57,45 +48,11 @@ func readSettings(config cty.Value, dir string) (*settingsOfBroker, error) {
 		}
 	}
 	s.command = stringList(attr(config, "password_command"))
-	if s.tls, err = tlsConfig(attr(config, "tls"), u, dir); err != nil {
+	if s.tls, err = access.TLS(attr(config, "tls"), u.host, dir); err != nil {
 		return nil, err
 	}
 	s.insecure = s.tls.InsecureSkipVerify
 	return s, nil
-}
-
-func tlsConfig(block cty.Value, u brokerURL, dir string) (*tls.Config, error) {
-	c := &tls.Config{ServerName: u.host, MinVersion: tls.VersionTLS12}
-	if !set(block) {
-		return c, nil
-	}
-	if n := stringAttr(block, "server_name"); n != "" {
-		c.ServerName = n
-	}
-	c.InsecureSkipVerify = boolAttr(block, "insecure", false)
-	if name := stringAttr(block, "ca_file"); name != "" {
-		pem, err := os.ReadFile(inDir(dir, name))
-		if err != nil {
-			return nil, at("tls").GetAttr("ca_file").NewError(err)
-		}
-		c.RootCAs = x509.NewCertPool()
-		if !c.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, at("tls").GetAttr("ca_file").NewErrorf("the file has no certificate in PEM form")
-		}
-	}
-	cert, key := stringAttr(block, "cert_file"), stringAttr(block, "key_file")
-	switch {
-	case cert == "" && key == "":
-		return c, nil
-	case cert == "" || key == "":
-		return nil, at("tls").NewErrorf("cert_file and key_file go together")
-	}
-	pair, err := tls.LoadX509KeyPair(inDir(dir, cert), inDir(dir, key))
-	if err != nil {
-		return nil, at("tls").GetAttr("cert_file").NewErrorf("the client certificate cannot be used: %v", err)
-	}
-	c.Certificates = []tls.Certificate{pair}
-	return c, nil
 }
 
 // managementTLS is the same for HTTPS, which names the server itself unless a
@@ -108,47 +65,13 @@ func (p *provider) managementTLS() *tls.Config {
 	return c
 }
 
-func inDir(dir, name string) string {
-	if filepath.IsAbs(name) {
-		return name
-	}
-	return filepath.Join(dir, name)
-}
-
 // secrets gives the password, asking the password command once, at first use.
 type secrets struct {
 	once     sync.Once
-	password string
-	err      error
+	password access.Password
 }
-
-const passwordCommandTimeout = 30 * time.Second
 
 func (s *secrets) of(ctx context.Context, b *settingsOfBroker) (string, error) {
-	if len(b.command) == 0 {
-		return b.password, nil
-	}
-	s.once.Do(func() { s.password, s.err = runPasswordCommand(ctx, b.command, b.dir) })
-	return s.password, s.err
-}
-
-// runPasswordCommand runs an argument vector, never a shell. Neither what it
-// prints nor its arguments, which may hold a token, get into an error.
-func runPasswordCommand(ctx context.Context, argv []string, dir string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, passwordCommandTimeout)
-	defer cancel()
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...)
-	cmd.Dir = dir
-	cmd.WaitDelay = time.Second
-	var out bytes.Buffer
-	cmd.Stdout = &out
-	if err := cmd.Run(); err != nil {
-		why := err.Error()
-		if ctx.Err() == context.DeadlineExceeded {
-			why = fmt.Sprintf("it did not end within %s", passwordCommandTimeout)
-		}
-		return "", &providers.ConnectionError{Headline: "No password", Err: err, Detail: fmt.Sprintf(
-			"the broker's password_command %s failed: %s; run it by hand to see why", quote(argv[0]), diag.Escape(why))}
-	}
-	return strings.TrimSuffix(strings.TrimSuffix(out.String(), "\n"), "\r"), nil
+	s.once.Do(func() { s.password.Text, s.password.Command, s.password.Dir = b.password, b.command, b.dir })
+	return s.password.Of(ctx)
 }

@@ -185,3 +185,9 @@ func (e *endpoint) tls(base *tls.Config) (*tls.Config, error) {
 func (e *endpoint) authority() string {
 	return fmt.Sprintf("give its certificate as ?%s=FILE in the URL", strings.TrimSpace(keyCA))
 }
+
+// CheckURL reports what is wrong with a broker's URL, without repeating it.
+func CheckURL(raw string) error {
+	_, err := parseURL(raw)
+	return err
+}

@@ -1,0 +1,137 @@
+// Package access is what the blocks of all kinds of brokers have alike: the
+// password that a program prints, and how TLS is checked.
+//
+// It imports providers and the ground floor only.
+package access
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/msgflo/msgflo/config/diag"
+	"github.com/msgflo/msgflo/providers"
+)
+
+// TLSAttr is the block tls of a broker.
+func TLSAttr(doc string) providers.Attr {
+	return providers.Attr{Name: "tls", Doc: doc, Attrs: []providers.Attr{
+		{Name: "ca_file", Type: cty.String, Doc: "PEM file of the authorities to trust; default: the system's"},
+		{Name: "cert_file", Type: cty.String, Doc: "PEM file of the client certificate"},
+		{Name: "key_file", Type: cty.String, Doc: "PEM file of the client certificate's key"},
+		{Name: "server_name", Type: cty.String, Doc: "name to expect in the broker's certificate; default: the URL's host"},
+		{Name: "insecure", Type: cty.Bool, Doc: "accept any certificate; warns at every run"},
+	}}
+}
+
+// PrefixAttr is what is put before the roles of a broker's participants.
+func PrefixAttr() providers.Attr {
+	return providers.Attr{Name: "prefix", Type: cty.String,
+		Doc: "put before the role that participants are started with, and so before every name that follows from it; the name fbp is never prefixed"}
+}
+
+// TLS reads the block tls, and the files that it names, for connections to a
+// host. Relative files start from dir. A cty.PathError names the attribute to blame.
+func TLS(block cty.Value, host, dir string) (*tls.Config, error) {
+	c := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
+	if block == cty.NilVal || !block.IsKnown() || block.IsNull() {
+		return c, nil
+	}
+	if n := text(block, "server_name"); n != "" {
+		c.ServerName = n
+	}
+	if v := block.GetAttr("insecure"); v.IsKnown() && !v.IsNull() {
+		c.InsecureSkipVerify = v.True() // asked for by name
+	}
+	at := cty.GetAttrPath("tls")
+	if name := text(block, "ca_file"); name != "" {
+		pem, err := os.ReadFile(inDir(dir, name))
+		if err != nil {
+			return nil, at.GetAttr("ca_file").NewError(err)
+		}
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, at.GetAttr("ca_file").NewErrorf("the file has no certificate in PEM form")
+		}
+	}
+	cert, key := text(block, "cert_file"), text(block, "key_file")
+	switch {
+	case cert == "" && key == "":
+		return c, nil
+	case cert == "" || key == "":
+		return nil, at.NewErrorf("cert_file and key_file go together")
+	}
+	pair, err := tls.LoadX509KeyPair(inDir(dir, cert), inDir(dir, key))
+	if err != nil {
+		return nil, at.GetAttr("cert_file").NewErrorf("the client certificate cannot be used: %v", err)
+	}
+	c.Certificates = []tls.Certificate{pair}
+	return c, nil
+}
+
+func text(block cty.Value, name string) string {
+	v := block.GetAttr(name)
+	if !v.IsKnown() || v.IsNull() {
+		return ""
+	}
+	return v.AsString()
+}
+
+func inDir(dir, name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(dir, name)
+}
+
+// A Password is a broker's: what is written, or what Command prints, which is
+// run once, at first use.
+type Password struct {
+	Text    string
+	Command []string // a program and its arguments; nil: Text is it
+	Dir     string   // to run it in
+
+	once sync.Once
+	err  error
+}
+
+const commandTimeout = 30 * time.Second
+
+// Of gives the password.
+func (p *Password) Of(ctx context.Context) (string, error) {
+	if len(p.Command) > 0 {
+		p.once.Do(func() { p.Text, p.err = p.run(ctx) })
+	}
+	return p.Text, p.err
+}
+
+// run runs an argument vector, never a shell. Neither what it prints nor its
+// arguments, which may hold a token, get into an error.
+func (p *Password) run(ctx context.Context) (string, error) {
+	ctx, cancel := context.WithTimeout(ctx, commandTimeout)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, p.Command[0], p.Command[1:]...)
+	cmd.Dir = p.Dir
+	cmd.WaitDelay = time.Second
+	var out bytes.Buffer
+	cmd.Stdout = &out
+	if err := cmd.Run(); err != nil {
+		why := err.Error()
+		if ctx.Err() == context.DeadlineExceeded {
+			why = fmt.Sprintf("it did not end within %s", commandTimeout)
+		}
+		return "", &providers.ConnectionError{Headline: "No password", Err: err, Detail: fmt.Sprintf(
+			"the broker's password_command %q failed: %s; run it by hand to see why", p.Command[0], diag.Escape(why))}
+	}
+	return strings.TrimSuffix(strings.TrimSuffix(out.String(), "\n"), "\r"), nil
+}

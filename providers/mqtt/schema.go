@@ -1,0 +1,187 @@
+package mqtt
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/msgflo/msgflo/config/diag"
+	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/access"
+	"github.com/msgflo/msgflo/providers/mqtt/router/routes"
+	"github.com/msgflo/msgflo/providers/transport/mqtt"
+)
+
+// whole says that all of an attribute is secret.
+func whole() []cty.Path { return []cty.Path{{}} }
+
+// defaultListen is where an embedded broker listens unless it is said.
+const defaultListen = "127.0.0.1:18830"
+
+// configSchema is the broker block of an MQTT broker.
+func configSchema() providers.Schema {
+	return providers.Schema{
+		Doc: "An MQTT 3.1.1 broker. Its URL's scheme, mqtt, mqtts, ws or wss, picks this provider.",
+		Attrs: []providers.Attr{
+			{Name: "url", Type: cty.String, Sensitive: whole(), Check: checkURL,
+				Doc: "mqtt(s)://user:password@host:port, or ws(s):// with a path; default with embedded: where that listens"},
+			{Name: "username", Type: cty.String, Doc: "default: that of the URL, else none"},
+			{Name: "password", Type: cty.String, Sensitive: whole(), Doc: "default: that of the URL"},
+			{Name: "password_command", Type: cty.List(cty.String),
+				Doc: "a program and its arguments, run without a shell when the broker is first used; what it prints, less the last newline, is the password"},
+			access.TLSAttr("how TLS connections are checked (mqtts, wss)"),
+			{Name: "embedded", Doc: "the agent hosts this broker itself", Attrs: []providers.Attr{
+				{Name: "listen", Type: cty.String, Default: cty.StringVal(defaultListen), Doc: "host:port for MQTT"},
+				{Name: "websocket", Type: cty.String, Doc: "host:port for MQTT over WebSocket, which browsers speak; default: none"},
+				{Name: "persist", Type: cty.Bool, Default: cty.False, Doc: "keep retained messages and sessions over restarts of the agent"},
+			}},
+			access.PrefixAttr(),
+		},
+	}
+}
+
+func checkURL(v cty.Value) error { return mqtt.CheckURL(v.AsString()) }
+
+func routeSchema() *providers.Schema {
+	return &providers.Schema{
+		Doc: "Forwards what is published to one topic to another. The agent's router carries it, byte for byte; what the broker has queued for the router is not lost.",
+		Attrs: []providers.Attr{
+			{Name: "from", Type: cty.String, Required: true, Identity: true, ForceNew: true, Check: checkText(routes.CheckFrom),
+				Doc: "the source topic; + and # stand for one level and for all that follow, where the target cannot match"},
+			{Name: "to", Type: cty.String, Required: true, Identity: true, ForceNew: true, Check: checkText(routes.CheckTo),
+				Doc: "the target topic"},
+			qosAttr("at most so is forwarded: 1 is at least once, acknowledged to the source only after the target's broker has it; 0 may lose messages. What is published with less is forwarded with less"),
+			{Name: "retain", Type: cty.Bool, Default: cty.False,
+				Doc: "whether the broker keeps what is forwarded as the target's last message; what the source has retained is then forwarded when the route is made"},
+		},
+		Validate: checkRoute,
+		ID:       func(v cty.Value) string { return textAttr(v, "from") + arrow + textAttr(v, "to") },
+	}
+}
+
+// arrow stands between the topics of a route in its ID. A topic may have it in
+// itself, too: IDs are compared, never taken apart.
+const arrow = " -> "
+
+func qosAttr(doc string) providers.Attr {
+	return providers.Attr{Name: "qos", Type: cty.Number, Default: cty.NumberIntVal(1), Doc: doc, Check: checkQoS}
+}
+
+func checkQoS(v cty.Value) error {
+	switch n, _ := v.AsBigFloat().Float64(); n {
+	case 0, 1:
+		return nil
+	case 2:
+		return errors.New("QoS 2 is not for routes: exactly once ends at the broker, so that nothing between two topics can keep it; use 1 (at least once)")
+	}
+	return errors.New("it is 0 (at most once) or 1 (at least once)")
+}
+
+func checkText(check func(string) error) func(cty.Value) error {
+	return func(v cty.Value) error { return check(v.AsString()) }
+}
+
+// checkRoute finds a route that leads to itself.
+func checkRoute(v cty.Value) []error {
+	from, to := attr(v, "from"), attr(v, "to")
+	if !set(from) || !set(to) || !mqtt.Match(from.AsString(), to.AsString()) {
+		return nil
+	}
+	why := fmt.Errorf("the target is the source: a message would go round for ever")
+	if from.AsString() != to.AsString() {
+		why = fmt.Errorf("the target %q is among the topics of the source %q: a message would go round for ever", diag.Escape(to.AsString()), diag.Escape(from.AsString()))
+	}
+	return []error{cty.GetAttrPath("to").NewError(why)}
+}
+
+func retainedSchema() *providers.Schema {
+	return &providers.Schema{
+		Doc: "A retained message: the last of its topic, which the broker keeps for who subscribes later.",
+		Attrs: []providers.Attr{
+			topicAttr(),
+			{Name: "payload", Type: cty.String, Required: true, Check: checkPayload, Doc: "its text; jsonencode(…) for JSON"},
+			{Name: "qos", Type: cty.Number, Default: cty.NumberIntVal(1), Check: checkQoS,
+				Doc: "subscribers get it with this at most; no broker tells it, so a change of it alone is not seen"},
+		},
+		ID: func(v cty.Value) string { return textAttr(v, "topic") },
+	}
+}
+
+func topicAttr() providers.Attr {
+	return providers.Attr{Name: "topic", Type: cty.String, Required: true, Identity: true, ForceNew: true, Check: checkText(routes.CheckPublished), Doc: "the topic"}
+}
+
+func checkPayload(v cty.Value) error {
+	if v.AsString() == "" {
+		return errors.New("it is empty, which tells a broker to keep no message; remove the block instead")
+	}
+	return nil
+}
+
+func retainedData() *providers.Schema {
+	topic := topicAttr()
+	topic.Check = func(v cty.Value) error { return mqtt.CheckTopic(v.AsString()) }
+	return &providers.Schema{
+		Doc:   "Reads a retained message.",
+		Attrs: []providers.Attr{topic, {Name: "payload", Type: cty.String, Computed: true, ReadOnly: true, Doc: "its text; what is not UTF-8 becomes U+FFFD"}},
+	}
+}
+
+// attr is an attribute of an object value, or a null where the value has none.
+func attr(v cty.Value, name string) cty.Value {
+	if v == cty.NilVal || v.IsNull() || !v.IsKnown() || !v.Type().IsObjectType() || !v.Type().HasAttribute(name) {
+		return cty.NullVal(cty.DynamicPseudoType)
+	}
+	a, _ := v.GetAttr(name).Unmark()
+	return a
+}
+
+// set reports whether a value is there and known.
+func set(v cty.Value) bool { return v != cty.NilVal && v.IsKnown() && !v.IsNull() }
+
+func textAttr(v cty.Value, name string) string {
+	a := attr(v, name)
+	if !set(a) || a.Type() != cty.String {
+		return ""
+	}
+	return a.AsString()
+}
+
+func boolAttr(v cty.Value, name string) bool {
+	a := attr(v, name)
+	return set(a) && a.Type() == cty.Bool && a.True()
+}
+
+// qosOf is 1 where it is not said.
+func qosOf(v cty.Value) byte {
+	a := attr(v, "qos")
+	if !set(a) || a.Type() != cty.Number || a.AsBigFloat().Sign() > 0 {
+		return mqtt.AtLeastOnce
+	}
+	return mqtt.AtMostOnce
+}
+
+func routeOf(v cty.Value) routes.Route {
+	return routes.Route{From: textAttr(v, "from"), To: textAttr(v, "to"), QoS: qosOf(v), Retain: boolAttr(v, "retain")}
+}
+
+func routeValue(r routes.Route) cty.Value {
+	return cty.ObjectVal(map[string]cty.Value{
+		"from": cty.StringVal(r.From), "to": cty.StringVal(r.To), "qos": cty.NumberIntVal(int64(r.QoS)), "retain": cty.BoolVal(r.Retain),
+	})
+}
+
+// retainedValue is a message as it was read. Its QoS cannot be seen: all is
+// read with QoS 0.
+func retainedValue(topic string, body []byte) cty.Value {
+	return cty.ObjectVal(map[string]cty.Value{
+		"topic": cty.StringVal(topic), "payload": payloadText(body), "qos": cty.UnknownVal(cty.Number),
+	})
+}
+
+// payloadText shows what is no text as one that nobody wants.
+func payloadText(body []byte) cty.Value {
+	return cty.StringVal(strings.ToValidUTF8(string(body), "\uFFFD"))
+}
