@@ -1,0 +1,26 @@
+// Reads the picture that a job names and sends the two on together.
+const fs = require('fs');
+const msgflo = require('msgflo-nodejs');
+
+const definition = {
+  component: 'thumbnails/Fetch',
+  label: 'Reads the picture that a job names',
+  icon: 'download',
+  inports: [{ id: 'in', type: 'object' }],
+  outports: [{ id: 'out', type: 'object' }, { id: 'error', type: 'object' }],
+};
+
+module.exports = (broker, role) => {
+  // So many jobs are on their way while one is worked on.
+  const client = msgflo.transport.getClient(broker, { prefetch: 10 });
+  const work = (port, job, send) => {
+    fs.readFile(job.picture, (err, picture) => {
+      if (err) {
+        // With data, the error goes to the port, and the job is refused.
+        return send('error', err, { id: job.id, error: err.message });
+      }
+      return send('out', null, { id: job.id, picture: picture.toString('base64') });
+    });
+  };
+  return new msgflo.participant.Participant(client, definition, work, role);
+};
