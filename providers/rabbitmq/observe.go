@@ -25,7 +25,7 @@ func (p *provider) Observe(ctx context.Context, queries []providers.Query) ([]pr
 	out := make([]providers.Traffic, len(queries))
 	for i, q := range queries {
 		vhost, name := stringAttr(q.Value, "vhost"), stringAttr(q.Value, "name")
-		if seen[vhost] == nil {
+		if _, asked := seen[vhost]; !asked {
 			if seen[vhost], err = trafficOf(ctx, c, vhost); err != nil {
 				return nil, p.managementError(err)
 			}
@@ -46,10 +46,8 @@ func trafficOf(ctx context.Context, c *mgmt.Client, vhost string) (map[string]pr
 	g.Go(func() (err error) { queues, err = c.Queues(ctx, vhost); return err })
 	g.Go(func() (err error) { consumers, err = c.Consumers(ctx, vhost); return err })
 	g.Go(func() (err error) { rates, err = c.Rates(ctx, vhost); return err })
-	if err := g.Wait(); err != nil && !absent(err) {
-		return nil, err
-	} else if err != nil {
-		return map[string]providers.Traffic{}, nil
+	if err := g.Wait(); err != nil {
+		return nil, unlessAbsent(err) // without the vhost there is no queue
 	}
 	out := make(map[string]providers.Traffic, len(queues))
 	for i := range queues {

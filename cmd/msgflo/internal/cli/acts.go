@@ -178,22 +178,27 @@ func scales(args []string) ([]scaling, error) {
 // plan would undo it. This version has no autoscale block, so that is everywhere.
 func (k *running) scale(wanted []scaling) error {
 	all := k.r.Roles(k.recorded, k.here)
+	var errs []error
 	for _, w := range wanted {
-		r, err := workspace.FindRole(all, w.role)
-		if err != nil {
-			return err
-		}
-		if r.State == workspace.Foreign || r.State == workspace.Elsewhere {
-			return k.ours(r)
-		}
-		at := r.Address
-		if at == "" {
-			at = "its participant block"
-		}
-		return &roleError{"No autoscale block", fmt.Sprintf("The role %q has no autoscale block, so the configuration alone says how many run (now %d), and the next plan would undo this. "+
-			"Set replicas = %d in %s and run `msgflo apply`.", r.Role, r.Wanted, w.replicas, diag.Escape(at))}
+		errs = append(errs, k.scaleOne(all, w))
 	}
-	return nil
+	return errors.Join(errs...)
+}
+
+func (k *running) scaleOne(all []workspace.Role, w scaling) error {
+	r, err := workspace.FindRole(all, w.role)
+	if err != nil {
+		return err
+	}
+	if r.State == workspace.Foreign || r.State == workspace.Elsewhere {
+		return k.ours(r)
+	}
+	at := r.Address
+	if at == "" {
+		at = "its participant block"
+	}
+	return &roleError{"No autoscale block", fmt.Sprintf("The role %q has no autoscale block, so the configuration alone says how many run (now %d), and the next plan would undo this. "+
+		"Set replicas = %d in %s and run `msgflo apply`.", r.Role, r.Wanted, w.replicas, diag.Escape(at))}
 }
 
 func (a *app) downCommand() *cli.Command {

@@ -91,7 +91,7 @@ func (k *running) logs(ctx context.Context, names []string, sel logs.Selection, 
 		return out.Line(l.Source.Role, l.Source.Index, l.At, l.Text)
 	}
 	r := logs.New(sources)
-	defer r.Close()
+	defer func() { _ = r.Close() }() // only read from
 	if err := errors.Join(r.Read(sel, emit), out.Flush()); err != nil || !f.follow {
 		return err
 	}

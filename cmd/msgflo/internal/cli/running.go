@@ -19,6 +19,7 @@ type running struct {
 	recorded *workspace.Recorded
 	client   *control.Client // nil: no agent answers
 	here     workspace.Here
+	broken   bool // the configuration has errors
 }
 
 // openRunning loads what it can of a directory. Close it.
@@ -28,7 +29,7 @@ func (a *app) openRunning(ctx context.Context, dir string) (*running, error) {
 	}
 	view := a.begin()
 	w, configured := workspace.Open(a.workspaceOptions(dir))
-	k := &running{work: &work{app: a, w: w, view: view}, r: w.Running()}
+	k := &running{work: &work{app: a, w: w, view: view}, r: w.Running(), broken: configured.HasErrors()}
 	if err := k.refresh(ctx); err != nil {
 		// Where the state is may stand in the configuration: what is wrong there comes first.
 		return nil, errors.Join(k.report(configured), err, k.Close())
@@ -46,6 +47,9 @@ func (k *running) refresh(ctx context.Context) error {
 		return k.report(diags)
 	}
 	k.recorded, k.here = rec, workspace.Here{Machine: control.Machine()}
+	if k.broken {
+		k.here.Notes = append(k.here.Notes, "The configuration has errors (msgflo validate names them), so that what it declares may be incomplete here.")
+	}
 	if rec.Lineage == "" {
 		return nil
 	}

@@ -3,6 +3,7 @@ package ui
 import (
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"github.com/msgflo/msgflo/cmd/msgflo/internal/workspace"
 	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/providers/launch"
+	"github.com/msgflo/msgflo/providers/local/control"
 )
 
 // Status writes a running system for people: who there is and how they are,
@@ -112,10 +114,10 @@ func (p *printer) role(g *grid, r *workspace.Role, name string, now time.Time) {
 		if i > 0 {
 			row = make([]cell, 7)
 		}
-		g.row(append(row, p.port(port)...)...)
+		g.row(slices.Concat(row, p.port(port))...)
 	}
 	if len(r.Inports) == 0 {
-		g.row(append(row, cell{}, cell{}, cell{}, cell{}, cell{})...)
+		g.row(slices.Concat(row, make([]cell, 5))...)
 	}
 	for _, n := range troubles(r) {
 		g.note("  "+n, p.pal.yellow)
@@ -143,7 +145,7 @@ func (p *printer) port(port workspace.Port) []cell {
 func troubles(r *workspace.Role) []string {
 	var out []string
 	for _, rep := range r.Replicas {
-		if rep.Reason == "" {
+		if rep.Reason == "" || rep.Reason == control.NoAgent { // that is said once, above
 			continue
 		}
 		out = append(out, fmt.Sprintf("%s.%d %s: %s", diag.Escape(r.Role), rep.Index, rep.State, diag.Escape(rep.Reason)))

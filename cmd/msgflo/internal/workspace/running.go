@@ -41,7 +41,7 @@ func (w *Workspace) Running() *Running {
 		res, diags = desired.Build(w.module, w.validateEnv())
 	}
 	if diags.HasErrors() || res == nil {
-		r.notes = append(r.notes, "The configuration has errors, so that only what was applied and what runs is shown; msgflo validate names them.")
+		r.notes = append(r.notes, "The configuration cannot be evaluated (msgflo validate says why): only what was applied and what runs is shown.")
 		return r
 	}
 	r.declared, r.brokers = factsOf(res), res.Providers
@@ -211,12 +211,11 @@ func (p *pool) forget(a addr.Provider) {
 	}
 }
 
-// RoleNotFound is the error of a command whose role is not there; it names the
-// nearest.
-type RoleNotFound struct{ text string }
+// A RoleError is that of a command whose role is not there; it names the nearest.
+type RoleError struct{ text string }
 
-func (e *RoleNotFound) Error() string   { return e.text }
-func (e *RoleNotFound) Summary() string { return "No such role" }
+func (e *RoleError) Error() string   { return e.text }
+func (e *RoleError) Summary() string { return "No such role" }
 
 // FindRole finds the role that a person names: as the broker knows it, as
 // BROKER/ROLE, or by its participant's address or label.
@@ -235,9 +234,9 @@ func FindRole(roles []Role, name string) (*Role, error) {
 		for _, r := range found {
 			each = append(each, r.Broker+"/"+r.Role)
 		}
-		return nil, &RoleNotFound{fmt.Sprintf("%q is a role on several brokers; name one of them: %s.", name, diag.Escape(strings.Join(each, ", ")))}
+		return nil, &RoleError{fmt.Sprintf("%q is a role on several brokers; name one of them: %s.", name, diag.Escape(strings.Join(each, ", ")))}
 	case len(roles) == 0:
-		return nil, &RoleNotFound{fmt.Sprintf("There is no role %q: this directory has no participants.", name)}
+		return nil, &RoleError{fmt.Sprintf("There is no role %q: this directory has no participants.", name)}
 	}
 	var names []string
 	for i := range roles {
@@ -247,7 +246,7 @@ func FindRole(roles []Role, name string) (*Role, error) {
 	if near == "" {
 		near = " There " + listRoles(names)
 	}
-	return nil, &RoleNotFound{fmt.Sprintf("There is no role %q here.%s", name, near)}
+	return nil, &RoleError{fmt.Sprintf("There is no role %q here.%s", name, near)}
 }
 
 // maxNamed is how many roles an error lists.

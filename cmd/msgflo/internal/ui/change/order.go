@@ -42,7 +42,7 @@ func Arrange(cs []Change) []Group {
 	place := senders(cs)
 	slices.SortFunc(keys, func(a, b key) int {
 		return cmp.Or(strings.Compare(a.module, b.module), chapter(a.owner)-chapter(b.owner),
-			place[owner(a)]-place[owner(b)], strings.Compare(a.owner, b.owner))
+			place[a]-place[b], strings.Compare(a.owner, b.owner))
 	})
 	out := make([]Group, 0, len(keys))
 	for _, k := range keys {
