@@ -245,10 +245,17 @@ func (a *Agent) takeRuns(runs []control.Run) map[control.Key]map[int]control.Run
 		})
 	}
 	adopting.Wait()
+	ending := map[control.Key]*sync.WaitGroup{}
 	for i, pr := range found {
 		if pr != nil {
-			a.settle(runs[i], pr)
+			a.settle(runs[i], pr, ending)
 		}
+	}
+	for k, e := range ending {
+		a.work.Go(func() {
+			e.Wait()
+			<-a.op(k)
+		})
 	}
 	return final
 }
@@ -262,11 +269,11 @@ func boolean(b bool) int {
 
 // settle gives an adopted process to its role, or ends it if that has no place
 // for it.
-func (a *Agent) settle(run control.Run, pr *proc) {
+func (a *Agent) settle(run control.Run, pr *proc, ending map[control.Key]*sync.WaitGroup) {
 	ro := a.roles[run.Key]
 	if ro != nil {
 		e, p := ro.now()
-		if !e.Held && p.sum == run.Sum && slices.Contains(ro.missing(p.spec.Replicas), run.Index) {
+		if !e.Held && !pr.stopping() && p.sum == run.Sum && slices.Contains(ro.missing(p.spec.Replicas), run.Index) {
 			r := ro.replica(run.Index, p)
 			r.runs(pr)
 			ro.add(r)
@@ -287,7 +294,12 @@ func (a *Agent) settle(run control.Run, pr *proc) {
 		ro.settling.Go(end) // what takes its place waits for it
 		return
 	}
-	a.work.Go(end)
+	// A put of that key waits: it must not start a replica while another of the same ends.
+	if ending[run.Key] == nil {
+		ending[run.Key] = &sync.WaitGroup{}
+		a.op(run.Key) <- struct{}{} // nobody has it: no request is let in yet
+	}
+	ending[run.Key].Go(end)
 }
 
 // fill starts the replicas that are missing, but for those that have ended for
@@ -375,19 +387,23 @@ func (a *Agent) compared(s launch.Spec, mismatch string) {
 
 // begins locks a key for one operation.
 func (a *Agent) begins(ctx context.Context, k control.Key) (done func(), err error) {
-	a.mu.Lock()
-	op := a.ops[k]
-	if op == nil {
-		op = make(chan struct{}, 1)
-		a.ops[k] = op
-	}
-	a.mu.Unlock()
+	op := a.op(k)
 	select {
 	case op <- struct{}{}:
 		return func() { <-op }, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+// op is held by the operation on a key that is under way.
+func (a *Agent) op(k control.Key) chan struct{} {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.ops[k] == nil {
+		a.ops[k] = make(chan struct{}, 1)
+	}
+	return a.ops[k]
 }
 
 // put makes the agent hold an object.

@@ -394,3 +394,27 @@ func TestDamagedJournal(t *testing.T) {
 	w.agent(nil)
 	w.eventually("the stranger has ended", func() bool { return !living(pid) })
 }
+
+// What an unfinished put left running ends before the next put starts another,
+// also where it takes its time to end.
+func TestNeverTwo(t *testing.T) {
+	w := newWorld(t)
+	fault := filepath.Join(w.dir, "fault")
+	if err := os.WriteFile(fault, []byte("before-keep"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s := w.shell("role", `mkdir one || touch twice
+trap 'sleep 0.5; rmdir one; exit 0' TERM
+touch up
+while :; do sleep 0.01; done`)
+	s.Ready = launch.Ready{When: launch.Exec, Command: []string{"test", "-e", "up"}, Timeout: time.Minute}
+	env := map[string]string{"TEST_FAULT": fault}
+	w.twice(env, func(c *control.Client) error {
+		_, err := c.Put(w.Context(), w.object(s), nil)
+		return err
+	})
+	if _, err := os.Stat(filepath.Join(w.dir, "twice")); err == nil {
+		t.Error("two ran at once")
+	}
+	w.delete(w.ensure(env), s)
+}

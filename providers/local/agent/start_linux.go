@@ -188,6 +188,12 @@ func (p *proc) watch() {
 	}
 }
 
+// stopping tells that the shim was asked to stop.
+func (p *proc) stopping() bool {
+	_, err := os.Stat(filepath.Join(p.agent.place.Proc(p.run.Nonce), "stop.json"))
+	return err == nil
+}
+
 // stop asks the shim to end its process, and waits until all of it has.
 func (p *proc) stop(ctx context.Context, how launch.Stop) error {
 	b, err := json.Marshal(how)

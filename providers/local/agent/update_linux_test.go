@@ -62,19 +62,25 @@ func TestRolling(t *testing.T) {
 // that it had replaced comes back.
 func TestRollingUndone(t *testing.T) {
 	w := newWorld(t)
-	w.agent(nil)
+	batches := 0
+	w.agent(func(o *Options) {
+		o.Probers = map[string]launch.Prober{launch.Announced: func(context.Context, launch.Spec, string, int) (launch.Probe, error) {
+			batches++
+			if batches == 1 {
+				return watch{&watcher{}}, nil
+			}
+			return watch{&watcher{err: errors.New("not heard")}}, nil
+		}}
+	})
 	c := w.client()
 	s := w.spec("role", "sleep")
 	s.Replicas = 2
 	w.put(c, s)
 	bad := s
-	marker := filepath.Join(w.dir, "first")
-	bad.Command = []string{"sh", "-c", `mkdir "$0" 2>/dev/null && exec sleep 1000; exit 5`, marker}
-	bad.Ready = launch.Ready{When: launch.Exec, Command: []string{"test", "-d", marker}, Timeout: 30 * time.Second}
+	bad.Command = []string{"sh", "-c", `mkdir "$0" 2>/dev/null && exec sleep 1000; exit 5`, filepath.Join(w.dir, "first")}
 	bad.Restart.Policy = "never"
 	bad.Env = map[string]string{"TEST_WORLD": w.lineage}
-	// exec is true for the second one too, so it must live a while to count.
-	bad.Ready = launch.Ready{When: launch.Started, Timeout: 30 * time.Second}
+	bad.Ready.When = launch.Announced
 	w.contains(w.fails(c, bad).Detail, "replica 1", "exit status 5")
 	w.eventually("the old program runs twice", func() bool {
 		n := 0
