@@ -14,8 +14,8 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/cmd/msgflo/internal/cli"
+	"github.com/msgflo/msgflo/config"
 	"github.com/msgflo/msgflo/providers"
-	"github.com/msgflo/msgflo/providers/rabbitmq"
 )
 
 var update = flag.Bool("update", false, "write the generated parts of docs and the golden files")
@@ -23,12 +23,23 @@ var update = flag.Bool("update", false, "write the generated parts of docs and t
 // TestDocs holds the generated parts of the docs against the code: what stands
 // between <!-- begin NAME --> and <!-- end NAME -->.
 func TestDocs(t *testing.T) {
-	types := []*providers.Type{rabbitmq.Type()}
-	parts := map[string]string{"commands": commands(cli.Root(cli.Env{Types: types, Version: version}))}
+	types := providerTypes()
+	parts := map[string]string{
+		"commands":          commands(cli.Root(cli.Env{Types: types, Version: version})),
+		"block component":   block(config.ComponentSchema()),
+		"block participant": block(config.ParticipantSchema()),
+		"block graph":       config.GraphSchema().Doc + "\n" + nested(config.GraphBlocks(), true),
+	}
 	for _, ty := range types {
-		parts["broker "+ty.Name] = table(ty.Config.Attrs, false)
+		kind := "broker "
+		if ty.Launcher {
+			kind = "launcher "
+		}
+		parts[kind+ty.Name] = table(ty.Config.Attrs, false)
 		for name, s := range ty.Resources {
-			parts["block "+name] = s.Doc + "\n\n" + table(s.Attrs, true)
+			if !s.Derived {
+				parts["block "+name] = block(s)
+			}
 		}
 		for name, s := range ty.Data {
 			parts["data "+name] = s.Doc + "\n\n" + table(s.Attrs, false)
@@ -74,7 +85,7 @@ func checkDoc(t *testing.T, path string, parts map[string]string, used map[strin
 
 // table lists a block's attributes, nested blocks below it.
 func table(attrs []providers.Attr, changes bool) string {
-	var b, nested strings.Builder
+	var b strings.Builder
 	head := "| attribute | type | default |"
 	rule := "|---|---|---|"
 	if changes {
@@ -91,11 +102,28 @@ func table(attrs []providers.Attr, changes bool) string {
 			fmt.Fprintf(&b, " %s |", changeText(a))
 		}
 		fmt.Fprintf(&b, " %s |\n", strings.ReplaceAll(a.Doc, "|", "\\|"))
-		if a.IsBlock() {
-			fmt.Fprintf(&nested, "\n`%s` block:\n\n%s", a.Name, table(a.Attrs, changes))
-		}
 	}
-	return b.String() + nested.String()
+	return b.String() + nested(attrs, changes)
+}
+
+// block is what there is to say of a block's schema.
+func block(s *providers.Schema) string { return s.Doc + "\n\n" + table(s.Attrs, true) }
+
+// nested are the tables of the nested blocks among some attributes.
+func nested(attrs []providers.Attr, changes bool) string {
+	var b strings.Builder
+	for i := range attrs {
+		a := &attrs[i]
+		if !a.IsBlock() || a.NotYet != "" {
+			continue
+		}
+		name := a.Name
+		for _, l := range strings.Fields(a.Label) {
+			name += fmt.Sprintf(" %q", strings.ToUpper(l))
+		}
+		fmt.Fprintf(&b, "\n`%s` block (%s):\n\n%s", name, a.Doc, table(a.Attrs, changes))
+	}
+	return b.String()
 }
 
 func typeText(a *providers.Attr) string {

@@ -33,6 +33,11 @@ func run() int {
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGPIPE)
 	return cli.Main(context.Background(), cli.Env{
 		Args: os.Args, Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Environ: os.Environ(),
-		Types: []*providers.Type{rabbitmq.Type(), local.Type()}, Version: version, Interrupts: signals,
+		Types: providerTypes(), Version: version, Interrupts: signals,
 	})
+}
+
+// providerTypes is the list of what there can be brokers and launchers of.
+func providerTypes() []*providers.Type {
+	return []*providers.Type{rabbitmq.Type(), local.Type()}
 }

@@ -59,7 +59,9 @@ func (s *system) run(args ...string) string {
 
 func (s *system) exits(args ...string) (string, int) {
 	s.t.Helper()
-	defer func(at time.Time) { s.t.Logf("msgflo %s: %v", strings.Join(args, " "), time.Since(at).Round(10*time.Millisecond)) }(time.Now())
+	defer func(at time.Time) {
+		s.t.Logf("msgflo %s: %v", strings.Join(args, " "), time.Since(at).Round(10*time.Millisecond))
+	}(time.Now())
 	cmd := exec.Command(s.msgflo, args...)
 	cmd.Dir, cmd.Env = s.dir, s.env
 	var stderr bytes.Buffer
