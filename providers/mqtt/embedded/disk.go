@@ -50,7 +50,7 @@ func openDisk(path string, number *atomic.Int64, log *slog.Logger) (*disk, error
 		return nil
 	})
 	if err != nil {
-		db.Close()
+		_ = db.Close() // the error above says more
 		return nil, err
 	}
 	return d, nil

@@ -23,7 +23,6 @@ import (
 	"syscall"
 
 	mochi "github.com/mochi-mqtt/server/v2"
-	"github.com/mochi-mqtt/server/v2/listeners"
 	bolterrors "go.etcd.io/bbolt/errors"
 
 	"github.com/msgflo/msgflo/config/diag"
@@ -93,14 +92,14 @@ func New(s Spec, o Options) (*Server, error) {
 // Run runs the broker until ctx ends. The error says why it could not: a port
 // that is taken, a folder that cannot be used.
 func (s *Server) Run(ctx context.Context) (err error) {
-	plain, err := s.listen(ctx, "listen", s.spec.Listen)
+	tcp, err := s.listen(ctx, "listen", s.spec.Listen)
 	if err != nil {
 		return err
 	}
-	defer plain.Close()
-	where := Addresses{MQTT: plain.Addr().String()}
+	defer tcp.Close()
+	where := Addresses{MQTT: tcp.Addr().String()}
 	broker := mochi.New(&mochi.Options{Logger: slog.New(errorsOnly{s.log.Handler()}), Capabilities: capabilities(), SysTopicResendInterval: sysInterval})
-	err = broker.AddListener(listeners.NewNet("tcp", plain))
+	err = broker.AddListener(&plain{gate{clients: &broker.Listeners.ClientsWg}, tcp})
 	if s.spec.WebSocket != "" {
 		l, failed := s.listen(ctx, "websocket", s.spec.WebSocket)
 		if failed != nil {
@@ -108,7 +107,7 @@ func (s *Server) Run(ctx context.Context) (err error) {
 		}
 		defer l.Close()
 		where.WebSocket = l.Addr().String()
-		err = errors.Join(err, broker.AddListener(newWeb(l)))
+		err = errors.Join(err, broker.AddListener(newWeb(l, &broker.Listeners.ClientsWg)))
 	}
 	var number atomic.Int64
 	kept, failed := s.keep(broker, &number)

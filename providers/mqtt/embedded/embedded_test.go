@@ -225,7 +225,7 @@ func TestKilled(t *testing.T) {
 	}
 	kill()
 	addr, _ = child(t, folder)
-	c = session(addr)
+	session(addr)
 	if m := next(); string(m.Body) != "unacknowledged" || !m.Duplicate || m.Ack() != nil {
 		t.Errorf("got %q first", m.Body)
 	}

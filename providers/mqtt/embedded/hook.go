@@ -89,7 +89,7 @@ func (h *mend) OnPacketRead(cl *mochi.Client, pk packets.Packet) (packets.Packet
 		return pk, nil
 	}
 	inner := pk.PacketID + 1<<15
-	for tries := 0; tries < 1<<16; tries++ {
+	for range 1 << 16 {
 		if _, taken := cl.State.Inflight.Get(inner); inner != 0 && !taken {
 			h.mu.Lock()
 			h.ids[innerID{cl, inner}] = pk.PacketID

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -17,14 +18,15 @@ import (
 // A web is a listener for MQTT over WebSocket. The broker's own binds its port
 // only when it is too late for an error, and lets any web page in.
 type web struct {
+	gate
 	listener  net.Listener
 	server    *http.Server
 	upgrader  websocket.Upgrader
 	establish listeners.EstablishFn
 }
 
-func newWeb(l net.Listener) *web {
-	w := &web{listener: l, upgrader: websocket.Upgrader{Subprotocols: []string{"mqtt"}, CheckOrigin: ownPage}}
+func newWeb(l net.Listener, clients *sync.WaitGroup) *web {
+	w := &web{gate: gate{clients: clients}, listener: l, upgrader: websocket.Upgrader{Subprotocols: []string{"mqtt"}, CheckOrigin: ownPage}}
 	const patience = 10 * time.Second
 	w.server = &http.Server{Handler: http.HandlerFunc(w.serve), ReadHeaderTimeout: patience, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
 	return w
@@ -73,8 +75,9 @@ func (w *web) serve(out http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		return // it has answered
 	}
-	defer c.Close()
-	_ = w.establish(w.ID(), &webConn{Conn: c}) // how a client ended is no news
+	conn := &webConn{Conn: c}
+	defer func() { _ = conn.Close() }()                    // the broker has closed it, or it broke
+	w.pass(conn, func() { _ = w.establish(w.ID(), conn) }) // how a client ended is no news
 }
 
 // Close implements listeners.Listener.
@@ -82,8 +85,8 @@ func (w *web) Close(closeClients listeners.CloseFn) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel() // hijacked connections are the broker's to close
 	_ = w.server.Shutdown(ctx)
-	w.server.Close()
-	closeClients(w.ID())
+	_ = w.server.Close() // of the listener, which Run closes too
+	w.close(func() { closeClients(w.ID()) })
 }
 
 // A webConn is a WebSocket as a stream of bytes (MQTT 3.1.1, 6.0: packets need
@@ -125,6 +128,5 @@ func (c *webConn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (c *webConn) SetDeadline(t time.Time) error {
-	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
-}
+// SetDeadline goes to the socket, which takes it while another writes.
+func (c *webConn) SetDeadline(t time.Time) error { return c.NetConn().SetDeadline(t) }

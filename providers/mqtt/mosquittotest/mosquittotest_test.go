@@ -44,7 +44,7 @@ func TestBroker(t *testing.T) {
 }
 
 func TestShared(t *testing.T) {
-	if mosquittotest.Shared(t) != mosquittotest.Shared(t) {
+	if first := mosquittotest.Shared(t); mosquittotest.Shared(t) != first {
 		t.Error("not shared")
 	}
 	if a, b := mosquittotest.Prefix(t), mosquittotest.Prefix(t); a == b || strings.ContainsAny(a, "+#") {

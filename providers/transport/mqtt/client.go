@@ -75,7 +75,7 @@ func (c *Client) ID() string { return c.id }
 
 // Send hands m over; messages are published in the order of the calls. done is
 // called once: with nil when the broker has taken a QoS 1 message, or one of
-// QoS 0 is written, else with why not. While the connection is down m waits;
+// QoS 0 is given to the network, else with why not. While the connection is down m waits;
 // if it broke before the broker confirmed, m is sent again (so it may arrive
 // twice). done must not wait for this client. When ctx ends first, nothing is
 // known about m. Send itself blocks only while very many are on their way.
@@ -94,14 +94,13 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// task runs f as a goroutine that Close waits for; false: it is too late.
-func (c *Client) task(f func()) bool {
+// task runs f as a goroutine that Close waits for, unless it is too late.
+func (c *Client) task(f func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.closed {
 		c.tasks.Go(f)
 	}
-	return !c.closed
 }
 
 // run keeps the connection up until Close. s is the first session; nil: it is

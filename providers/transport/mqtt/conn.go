@@ -27,7 +27,7 @@ type ConnOptions struct {
 // Queues and exchanges are topics; Declare makes nothing, and there are no dead
 // letters: what is refused for good is acknowledged. Publish sends a persistent
 // message with QoS 1, confirmed by the broker; another one with QoS 0, confirmed
-// once it is written. ContentType and Headers do not exist in MQTT 3.1.1.
+// once it is given to the network. ContentType and Headers do not exist in MQTT 3.1.1.
 //
 // Each subscription is a client of its own: brokers bound what is
 // unacknowledged by client, so that one slow reader would hold up the others.

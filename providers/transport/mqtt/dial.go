@@ -1,7 +1,6 @@
 package mqtt
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
 	"net"
@@ -19,35 +18,15 @@ const (
 	callTimeout = 60 * time.Second
 	// keepAlive and pingTimeout find a dead peer.
 	keepAlive, pingTimeout = 20 * time.Second, 10 * time.Second
-	// writeTimeout bounds one write to the socket.
-	writeTimeout = 20 * time.Second
 	// handOver bounds how long the library may wait to take a message. While
 	// the connection is ending it takes none, and says so no earlier.
 	handOver = time.Second
 	// farewell bounds the DISCONNECT, in milliseconds; then the socket is closed.
 	farewell = 1000
-	// readAhead is the buffer of a socket: the library reads byte by byte.
-	readAhead = 8 << 10
 )
 
-// A wire is a network connection. The library sets a deadline for each write
-// from the same option that bounds its own queue; here the socket has its own.
-type wire struct {
-	net.Conn
-	r *bufio.Reader
-}
-
-func (w *wire) Read(p []byte) (int, error) { return w.r.Read(p) }
-
-func (w *wire) Write(p []byte) (int, error) {
-	_ = w.Conn.SetWriteDeadline(time.Now().Add(writeTimeout)) // a socket that is closed says so below
-	return w.Conn.Write(p)
-}
-
-func (w *wire) SetWriteDeadline(time.Time) error { return nil }
-
 // open makes the network connection; ctx ends it, also later, until stop.
-func (e *endpoint) open(ctx context.Context, o *Options) (net.Conn, error) {
+func (e *endpoint) open(ctx context.Context, o *Options) (*wire, error) {
 	var secure *tls.Config
 	if e.secure() {
 		var err error
@@ -65,7 +44,7 @@ func (e *endpoint) open(ctx context.Context, o *Options) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &wire{conn, bufio.NewReaderSize(conn, readAhead)}, nil
+	return newWire(conn), nil
 }
 
 func (e *endpoint) openPlain(ctx context.Context, secure *tls.Config) (net.Conn, error) {

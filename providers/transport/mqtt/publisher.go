@@ -121,6 +121,9 @@ func (p *publisher) serve(s *session) {
 	p.sent = 0
 	for {
 		p.write(s)
+		if p.more() || p.confirmed() {
+			continue
+		}
 		requests := p.requests
 		if len(p.pending) >= window {
 			requests = nil
@@ -134,10 +137,7 @@ func (p *publisher) serve(s *session) {
 			p.pending = append(p.pending, r)
 		case <-confirmed:
 			if p.pending[0].token.Error() != nil { // that of a socket that broke
-				select {
-				case <-s.done:
-				case <-p.client.ctx.Done():
-				}
+				p.awaitEnd(s)
 				return
 			}
 			p.confirm(0)
@@ -149,6 +149,37 @@ func (p *publisher) serve(s *session) {
 	}
 }
 
+// more takes a request that is there already. In a flood it saves waking up for
+// each message, and for each confirmation.
+func (p *publisher) more() bool {
+	if len(p.pending) >= window {
+		return false
+	}
+	select {
+	case r := <-p.requests:
+		p.pending = append(p.pending, r)
+		return true
+	default:
+		return false
+	}
+}
+
+// confirmed ends the oldest message if it is confirmed already.
+func (p *publisher) confirmed() bool {
+	if p.sent == 0 {
+		return false
+	}
+	select {
+	case <-p.pending[0].token.Done():
+		if p.pending[0].token.Error() == nil {
+			p.confirm(0)
+			return true
+		}
+	default:
+	}
+	return false
+}
+
 // write sends what may be on its way. Who has stopped waiting is left out.
 func (p *publisher) write(s *session) {
 	for p.sent < len(p.pending) && (p.sent == 0 || p.careful == 0) && !s.over() {
@@ -156,6 +187,15 @@ func (p *publisher) write(s *session) {
 		if r.ctx.Err() != nil {
 			r.done(context.Cause(r.ctx))
 			p.pending = append(p.pending[:p.sent], p.pending[p.sent+1:]...)
+			continue
+		}
+		if r.msg.QoS == AtMostOnce && p.sent == 0 { // behind others it must not overtake them
+			if s.write(r.msg) != nil {
+				p.awaitEnd(s)
+				return
+			}
+			p.sent++
+			p.confirm(0)
 			continue
 		}
 		r.token = s.client.Publish(r.msg.Topic, r.msg.QoS, r.msg.Retained, r.msg.Body)
@@ -166,16 +206,21 @@ func (p *publisher) write(s *session) {
 					return
 				}
 				if !s.client.IsConnectionOpen() {
-					select {
-					case <-s.done:
-					case <-p.client.ctx.Done():
-					}
+					p.awaitEnd(s)
 				}
 				continue
 			}
 		default:
 		}
 		p.sent++
+	}
+}
+
+// awaitEnd waits for the end of a session that is known to be broken.
+func (p *publisher) awaitEnd(s *session) {
+	select {
+	case <-s.done:
+	case <-p.client.ctx.Done():
 	}
 }
 

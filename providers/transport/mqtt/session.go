@@ -20,6 +20,7 @@ import (
 // no session, and hides why it cannot connect.
 type session struct {
 	client  paho.Client
+	wire    *wire
 	present bool          // the broker had kept it
 	done    chan struct{} // closed when it ended
 
@@ -71,7 +72,8 @@ func (c *Client) connect(ctx context.Context) (*session, error) {
 			return nil, err
 		}
 		// The library has no context: ending the socket is how a login ends.
-		release = context.AfterFunc(ctx, func() { conn.Close() })
+		release = context.AfterFunc(ctx, func() { _ = conn.Close() })
+		s.wire = conn
 		return conn, nil
 	})
 	s.client = paho.NewClient(o)
@@ -117,6 +119,14 @@ func (c *Client) pahoOptions(s *session) *paho.ClientOptions {
 		}
 	})
 	return o
+}
+
+// write publishes a message of QoS 0 past the library, whose queues cost more
+// than the message: nothing answers it, and it has no number.
+func (s *session) write(m Outgoing) error {
+	p := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
+	p.TopicName, p.Payload, p.Retain = m.Topic, m.Body, m.Retained
+	return p.Write(s.wire)
 }
 
 // call waits for the broker's answer to a request on this session.

@@ -71,7 +71,7 @@ func (c *Conn) probe(ctx context.Context) (works, answered bool) {
 		}
 	}})
 	if err == nil {
-		defer p.Close()
+		defer func() { _ = p.Close() }() // it has no error
 		err = p.Subscribe(ctx, Filter{shared("msgflo", topic), AtMostOnce}, Filter{topic + "/end", AtMostOnce})
 	}
 	if err != nil {

@@ -1,0 +1,117 @@
+package mqtt
+
+import (
+	"bufio"
+	"net"
+	"sync"
+	"time"
+)
+
+const (
+	// readAhead is the buffer of a socket: the library reads byte by byte.
+	readAhead = 8 << 10
+	// writeBehind is how much may wait to be written. The library writes packet
+	// by packet; what comes while one is being written goes out together.
+	writeBehind = 64 << 10
+	// writeTimeout bounds one write to the socket.
+	writeTimeout = 20 * time.Second
+	// flushTimeout is how long Close lets what was written go out.
+	flushTimeout = time.Second
+)
+
+// A wire is a network connection that reads ahead and writes behind. A write
+// that fails ends reading too.
+type wire struct {
+	net.Conn
+	r *bufio.Reader
+
+	mu      sync.Mutex
+	changed sync.Cond
+	waiting []byte
+	closed  bool
+	err     error
+	flushed chan struct{} // closed when nothing is written any more
+	once    sync.Once
+}
+
+func newWire(c net.Conn) *wire {
+	w := &wire{Conn: c, r: bufio.NewReaderSize(c, readAhead), flushed: make(chan struct{})}
+	w.changed.L = &w.mu
+	go w.flush()
+	return w
+}
+
+func (w *wire) Read(p []byte) (int, error) { return w.r.Read(p) }
+
+func (w *wire) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for len(w.waiting) > 0 && len(w.waiting)+len(p) > writeBehind && w.err == nil && !w.closed {
+		w.changed.Wait()
+	}
+	switch {
+	case w.err != nil:
+		return 0, w.err
+	case w.closed:
+		return 0, net.ErrClosed
+	}
+	w.waiting = append(w.waiting, p...)
+	w.changed.Broadcast()
+	return len(p), nil
+}
+
+// flush writes what waits until the wire is closed and nothing does.
+func (w *wire) flush() {
+	defer close(w.flushed)
+	var out []byte
+	for {
+		w.mu.Lock()
+		for len(w.waiting) == 0 && !w.closed {
+			w.changed.Wait()
+		}
+		out, w.waiting = w.waiting, out[:0]
+		w.changed.Broadcast()
+		w.mu.Unlock()
+		if len(out) == 0 {
+			return
+		}
+		_ = w.Conn.SetWriteDeadline(time.Now().Add(writeTimeout)) // a socket that is closed says so below
+		if _, err := w.Conn.Write(out); err != nil {
+			w.mu.Lock()
+			w.err = err
+			w.changed.Broadcast()
+			w.mu.Unlock()
+			// The reader finds out; but first what the other side said at last.
+			_ = w.SetReadDeadline(time.Now().Add(flushTimeout))
+			return
+		}
+		if cap(out) > writeBehind { // one large message
+			out = nil
+		}
+	}
+}
+
+// Close lets what was written go out, within reason: a last acknowledgement,
+// the farewell.
+func (w *wire) Close() error {
+	w.mu.Lock()
+	w.closed = true
+	w.changed.Broadcast()
+	w.mu.Unlock()
+	w.once.Do(func() {
+		t := time.NewTimer(flushTimeout)
+		defer t.Stop()
+		select {
+		case <-w.flushed:
+		case <-t.C:
+		}
+	})
+	return w.Conn.Close()
+}
+
+// SetWriteDeadline is the library's, which takes it from the same option that
+// bounds its own queue; here each write to the socket has its own.
+func (w *wire) SetWriteDeadline(time.Time) error { return nil }
+
+// SetDeadline therefore bounds reading only.
+func (w *wire) SetDeadline(t time.Time) error { return w.SetReadDeadline(t) }
