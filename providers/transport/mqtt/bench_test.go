@@ -1,6 +1,7 @@
 package mqtt_test
 
 import (
+	"sync"
 	"testing"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
@@ -42,16 +43,20 @@ func relay(b *testing.B, qos byte, begin func(b *testing.B, url, from, to string
 	}
 	source := client(b, broker.URL, nil)
 	body := make([]byte, 100)
+	var confirmed sync.WaitGroup
 	b.ResetTimer()
 	for range b.N {
 		room <- struct{}{}
+		confirmed.Add(1)
 		source.Send(b.Context(), mqtt.Outgoing{Topic: from, QoS: qos, Body: body}, func(err error) {
 			if err != nil {
 				b.Error(err)
 			}
+			confirmed.Done()
 		})
 	}
 	<-all
+	confirmed.Wait()
 	b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "msg/s")
 }
 
