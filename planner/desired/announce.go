@@ -74,7 +74,7 @@ func (e *evaluator) announcements(l *lowering) []*instance {
 		i := e.onLauncher(l, p.inst, announcementType, map[string]cty.Value{"role": cty.StringVal(p.role.Name), "message": cty.StringVal(p.announcement())})
 		if i != nil {
 			r := l.low.Processes[p.role]
-			i.lowered = &lowered{within: r.Within, after: r.After}
+			i.lowered.within, i.lowered.after = r.Within, r.After
 			out = append(out, i)
 		}
 	}
@@ -92,11 +92,7 @@ func (e *evaluator) onLauncher(l *lowering, owner *instance, typ string, attrs m
 		e.errorf(owner.decl(), "Not available there", "%s needs a %s, which %s has not.", owner.label(), typ, on.addr)
 		return nil
 	}
-	p := owner.player
-	if p == nil {
-		p = &player{inst: owner, role: &flow.Role{Client: "go"}} // the agent is the one who connects
-	}
-	link, ok := e.clientURL(l.broker, p)
+	link, ok := e.agentURL(l.broker)
 	if !ok {
 		return nil
 	}
@@ -104,6 +100,7 @@ func (e *evaluator) onLauncher(l *lowering, owner *instance, typ string, attrs m
 	a := owner.addr
 	a.Module = ""
 	i := e.newDerived(owner, addr.Instance{Module: owner.addr.Module, Owner: a.String(), Type: typ}, &on.broker, e.info(schema), owner.decl())
+	i.lowered.serves = l.broker
 	if !e.fill(i, attrs, nil) {
 		return nil
 	}

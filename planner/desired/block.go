@@ -9,6 +9,7 @@ import (
 	"github.com/msgflo/msgflo/config"
 	"github.com/msgflo/msgflo/config/addr"
 	"github.com/msgflo/msgflo/config/diag"
+	"github.com/msgflo/msgflo/providers"
 )
 
 // A block is a resource or data block of one module instance.
@@ -106,23 +107,36 @@ func (e *evaluator) open(i *instance) bool {
 	if i.broker == nil || i.broker.failed {
 		return false
 	}
+	if i.broker.passed {
+		return e.openAlone(i)
+	}
 	if in := e.flowSchema(b); in != nil {
 		e.openAs(i, in)
 		return true
 	}
-	typ := i.broker.typ
-	schemas, what := typ.Resources, ""
-	if b.cfg.Data {
-		schemas, what = typ.Data, "data source "
-	}
+	schemas, _ := b.schemas(i.broker.typ)
 	s := schemas[b.cfg.Type]
 	if s == nil {
-		e.errorf(b.cfg.Decl, "Not available on this broker", "%s is of the kind %s, which has no %s%s. It has %s.", i.broker.addr, typ.Name, what,
-			b.cfg.Type, strings.Join(sortedKeys(schemas), ", "))
+		e.notThere(i)
 		return false
 	}
 	e.openAs(i, e.info(s))
 	return true
+}
+
+// schemas are those of a kind of broker that the block is of one of.
+func (b *block) schemas(t *providers.Type) (map[string]*providers.Schema, string) {
+	if b.cfg.Data {
+		return t.Data, "data source "
+	}
+	return t.Resources, ""
+}
+
+// notThere reports a block on a broker that has no such thing.
+func (e *evaluator) notThere(i *instance) {
+	schemas, what := i.block.schemas(i.broker.typ)
+	e.errorf(i.decl(), "Not available on this broker", "%s is of the kind %s, which has no %s%s. It has %s.", i.broker.addr, i.broker.typ.Name, what,
+		i.block.cfg.Type, strings.Join(sortedKeys(schemas), ", "))
 }
 
 // openAs compiles the block for a schema.
@@ -167,6 +181,9 @@ func (e *evaluator) complete(i *instance) bool {
 // defaults lets the provider fill what the broker block implies. It gets no
 // secret: only what names the object, and nulls that it may fill.
 func (e *evaluator) defaults(i *instance, early bool) {
+	if i.broker.passed {
+		return
+	}
 	f := i.broker.typ.Defaults
 	if f == nil || i.failed || i.held || i.block.lowers() {
 		return

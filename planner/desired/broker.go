@@ -23,10 +23,16 @@ type broker struct {
 	mod    *module
 	state  state
 	failed bool
-	typ    *providers.Type
-	in     *schemaInfo
-	vals   []cty.Value
-	config cty.Value // unmarked
+	// passed over: validate does without its URL. The type is nil where nothing
+	// says it; there is no config.
+	passed  bool
+	partial bool // some settings are left out, for the same reason
+	typ     *providers.Type
+	in      *schemaInfo
+	vals    []cty.Value
+	config  cty.Value // unmarked
+	linked  bool      // link was worked out
+	link    *url.URL  // with credentials; nil: reported
 }
 
 func (b *broker) label() string   { return b.addr.String() }
@@ -38,7 +44,7 @@ func (e *evaluator) evalBroker(b *broker) bool {
 	return e.once(b, &b.state, func() {
 		b.failed = true
 		link, at, ok := e.brokerURL(b)
-		if !ok || !e.pickType(b, link, at) {
+		if b.passed || !ok || !e.pickType(b, link, at) || !e.canEmbed(b) {
 			return
 		}
 		body := e.compileBody(b.mod, b.in.attrs, b.cfg.Attrs, b.cfg.Blocks, b.cfg.Decl, nil)
@@ -48,11 +54,15 @@ func (e *evaluator) evalBroker(b *broker) bool {
 		d := decoding{scope: b.mod.scope}
 		b.vals = make([]cty.Value, len(b.in.attrs))
 		e.decodeFields(&d, body, b.vals, "", func(*attrInfo) bool { return true })
-		if d.held {
+		if d.held && e.env.AllowMissing {
+			if !e.incomplete(b) {
+				return
+			}
+		} else if d.held {
 			e.errorf(b.cfg.Decl, "Broker depends on data", "%s depends on a data source. A broker must be known before anything can be read from one.", b.addr)
 			return
 		}
-		if d.failed {
+		if d.failed || !e.embed(b, body) {
 			return
 		}
 		vals := make(map[string]cty.Value, len(b.vals))
@@ -79,6 +89,10 @@ func (e *evaluator) brokerURL(b *broker) (string, hcl.Range, bool) {
 		if traitsOf(v).broken {
 			return "", at, false
 		}
+		if e.unknownHere(v) {
+			e.urlNotGiven(b, v, at)
+			return "", at, false
+		}
 		v, err := convert.Convert(plain(v), cty.String)
 		if err == nil && v.IsKnown() && !v.IsNull() {
 			return v.AsString(), at, true
@@ -88,12 +102,19 @@ func (e *evaluator) brokerURL(b *broker) (string, hcl.Range, bool) {
 			return "", at, false
 		}
 	}
+	if embeds(b.cfg) { // it is the agent's, whatever other broker the environment names
+		return embeddedURL, b.cfg.Decl, true
+	}
 	if e.env.Environ != nil {
 		for _, name := range []string{"MSGFLO_BROKER", "CLOUDAMQP_URL"} {
 			if v, ok := e.env.Environ(name); ok && v != "" {
 				return v, b.cfg.Decl, true
 			}
 		}
+	}
+	if e.env.AllowMissing {
+		b.passOver()
+		return "", b.cfg.Decl, false
 	}
 	e.errorf(b.cfg.Decl, "Broker without URL", "%s has no url, and neither MSGFLO_BROKER nor CLOUDAMQP_URL is set in the environment. "+
 		"Write one, as in url = \"amqp://localhost\".", b.addr)
@@ -160,7 +181,7 @@ func (e *evaluator) brokerOf(b *block, s *scope) *broker {
 		name = brokerName(b.cfg.Broker)
 	} else {
 		v := e.eval(b.broker, s)
-		if traitsOf(v).broken {
+		if traitsOf(v).broken || e.unknownHere(v) {
 			return nil
 		}
 		if traitsOf(v).sensitive {

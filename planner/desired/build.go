@@ -26,6 +26,10 @@ type Env struct {
 	// (its objects are checked against their schemas alone), and what depends on
 	// unknown values is not judged.
 	AllowMissing bool
+	// Secret runs a broker's password_command and gives what it printed. It is
+	// asked only where a participant, or what the agent runs, is handed the
+	// password; the same command may be asked for again. Nil: there is none.
+	Secret func(command []string) (string, error)
 	// Computed gives the recorded value of an object that exists, or, after apply,
 	// of one just made; cty.NilVal where there is none. It is asked only for what
 	// an expression refers to. May be nil.
@@ -48,7 +52,10 @@ type Broker struct {
 	Addr   addr.Provider
 	Type   *providers.Type
 	Config cty.Value // secrets included, no marks
-	Decl   hcl.Range
+	// Partial: settings that were not given are left out (Env.AllowMissing). It
+	// must not be opened.
+	Partial bool
+	Decl    hcl.Range
 }
 
 // DataQuery is a data source that wants reading.
@@ -115,8 +122,8 @@ func (e *evaluator) run() *Result {
 		}
 	}
 	for _, b := range e.brokers {
-		if !b.failed {
-			r.Providers[b.addr] = Broker{Addr: b.addr, Type: b.typ, Config: b.config, Decl: b.cfg.Decl}
+		if !b.failed && !b.passed {
+			r.Providers[b.addr] = Broker{Addr: b.addr, Type: b.typ, Config: b.config, Partial: b.partial, Decl: b.cfg.Decl}
 		}
 	}
 	for _, l := range e.launchers {
@@ -125,7 +132,7 @@ func (e *evaluator) run() *Result {
 		}
 	}
 	for name, v := range e.root.vars {
-		if val := e.valueOf(v); !traitsOf(val).broken {
+		if val := e.valueOf(v); !traitsOf(val).broken && !traitsOf(val).held {
 			r.Variables[name] = val
 		}
 	}
@@ -169,6 +176,7 @@ func (e *evaluator) visitBlock(b *block) {
 			continue
 		}
 		e.lifecycleOf(i)
+		e.judgeAlone(i)
 		i.deps = unique(append(i.deps, e.narrow(&b.exp, i.key.text)...))
 	}
 }

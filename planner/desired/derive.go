@@ -21,6 +21,7 @@ type lowering struct {
 	byName  map[string]*player // with the broker's prefix
 	graphs  []*instance
 	waiting map[*flow.Role]bool // roles with initial packets that wait for data
+	waits   bool                // for what may give its roles more ports
 	low     *flow.Lowered
 	objects map[addr.Instance]*instance // that came of it
 }
@@ -29,7 +30,8 @@ type lowering struct {
 // to others.
 type lowered struct {
 	within, after, soft []addr.Instance
-	carries             bool // it carries the messages of a port
+	carries             bool    // it carries the messages of a port
+	serves              *broker // of what a launcher holds: whose it is
 }
 
 // relate adds those of the relations that lead to objects which are there.
@@ -76,19 +78,24 @@ func (e *evaluator) sortedLowerings() []*lowering {
 // returns them with the declared ones, in address order.
 func (e *evaluator) derive(declared []*instance) []*instance {
 	e.gather()
-	if len(e.lowering) == 0 {
-		e.importDerived()
-		return declared
-	}
 	byBroker := map[*broker][]*instance{}
-	for _, i := range declared {
-		byBroker[i.broker] = append(byBroker[i.broker], i)
+	if len(e.lowering) > 0 {
+		for _, i := range declared {
+			byBroker[i.broker] = append(byBroker[i.broker], i)
+		}
 	}
 	all := slices.Clip(declared)
 	for _, l := range e.sortedLowerings() {
+		if l.broker.passed {
+			continue
+		}
 		all = append(all, e.lowerFlow(l, byBroker[l.broker])...)
 	}
+	all = append(all, e.hosts(all)...)
 	e.importDerived()
+	if len(all) == len(declared) {
+		return declared
+	}
 	sort.Slice(all, func(a, b int) bool { return all[a].addr.Less(all[b].addr) })
 	return all
 }
@@ -185,6 +192,7 @@ func (e *evaluator) lowerFlow(l *lowering, declared []*instance) []*instance {
 	for _, i := range declared {
 		s.Declared = append(s.Declared, flow.Declared{Addr: i.addr, Value: i.object.Value, Decl: i.object.Decl})
 	}
+	l.waits = waits
 	low, diags := flow.Lower(s)
 	if !waits || !diags.HasErrors() { // what waits for data is judged once they are there
 		e.report(diags...)

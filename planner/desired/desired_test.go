@@ -34,7 +34,8 @@ const secretWord = "hunter2"
 
 // TestBuild runs testdata/*.txtar, and testdata/participants/*.txtar with the
 // real schemas of brokers: the files of a configuration; optional
-// "vars" and "env" (NAME=VALUE lines), "data" (ID = HCL object), "computed" and
+// "validate" for Env.AllowMissing,
+// "secret", what a password_command prints; "vars" and "env" (NAME=VALUE lines), "data" (ID = HCL object), "computed" and
 // "live" (ADDRESS = HCL object); then "want", what Build and CheckAfter say.
 func TestBuild(t *testing.T) {
 	paths, err := txtarSeeds()
@@ -115,6 +116,10 @@ func outcome(t *testing.T, types []*providers.Type, files []txtar.File) string {
 		t.Fatalf("loading: %s", text(m, diags))
 	}
 	env := desired.Env{Types: types, Dir: ".", Vars: map[string]config.Var{}, Data: map[string]cty.Value{}}
+	_, env.AllowMissing = special["validate"]
+	if command, ok := special["secret"]; ok {
+		env.Secret = func(words []string) (string, error) { return strings.TrimSpace(command), secretError(words) }
+	}
 	for k, v := range lines(special["vars"], "=") {
 		env.Vars[k] = config.Var{Value: cty.StringVal(v), Raw: true, Source: "-var"}
 	}
@@ -157,6 +162,14 @@ func outcome(t *testing.T, types []*providers.Type, files []txtar.File) string {
 		t.Errorf("a secret is shown: %s", shown)
 	}
 	return out
+}
+
+// secretError is how a password command fails whose first word is false.
+func secretError(words []string) error {
+	if len(words) > 0 && words[0] == "false" {
+		return &providers.ConnectionError{Headline: "No password", Detail: "the broker's password_command \"false\" failed", Err: errors.New("exit status 1")}
+	}
+	return nil
 }
 
 func lines(s, sep string) map[string]string {

@@ -78,6 +78,9 @@ func (e *evaluator) evalDirect(d *direct, s *scope) cty.Value {
 	if !ok {
 		return brokenVal
 	}
+	if inst == nil && d.key != nil {
+		return cty.DynamicVal.Mark(held)
+	}
 	if inst == nil { // all instances, or held
 		return e.blockValue(d.block, nil, d.rng)
 	}
@@ -107,7 +110,10 @@ func (e *evaluator) target(d *direct, s *scope) (*instance, bool) {
 		if t.broken {
 			return nil, false
 		}
-		if key = keyOfValue(v); key == "" {
+		if key = keyOfValue(v); key == "" && t.held {
+			return nil, true
+		}
+		if key == "" {
 			e.errorf(d.key.src.Range(), "Invalid index", "The index of an instance of %s must be a string or a whole number that is known.", b.label())
 			return nil, false
 		}

@@ -2,8 +2,6 @@ package desired
 
 import (
 	"encoding/json"
-	"net/url"
-	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -182,56 +180,6 @@ func (e *evaluator) watched(p *player, out map[string]cty.Value) bool {
 	}
 	out["watched"] = cty.StringVal(d.sum)
 	return true
-}
-
-// clientURL is the broker's URL as the participant's client library understands
-// it (msgflo-wire.md §2.6), with credentials: a secret. The prefix has no place
-// in it.
-func (e *evaluator) clientURL(b *broker, p *player) (string, bool) {
-	const summary = "Broker URL cannot be handed over"
-	if v := b.setting("password_command"); v != cty.NilVal && !isNull(v) && isNull(b.setting("password")) {
-		e.errorf(b.decl(), summary, "%s has a password_command, which is run only when the broker is first used. A participant is handed the password when it is planned: "+
-			"write password = env(\"…\"), or a sensitive variable, for a broker that participants are on.", b.addr)
-		return "", false
-	}
-	u, err := url.Parse(text(b.setting("url")))
-	if err != nil || u.Host == "" {
-		e.errorf(b.decl(), summary, "The url of %s is no URL that %s could be given.", b.addr, p.label())
-		return "", false
-	}
-	user, password := text(b.setting("username")), text(b.setting("password"))
-	if user == "" && u.User != nil {
-		user = u.User.Username()
-	}
-	if password == "" && u.User != nil {
-		password, _ = u.User.Password()
-	}
-	switch {
-	case password != "":
-		u.User = url.UserPassword(user, password)
-	case user != "":
-		u.User = url.User(user)
-	default:
-		u.User = nil
-	}
-	if slices.Contains([]string{"amqp", "amqps"}, strings.ToLower(u.Scheme)) {
-		setVhost(u, e.vhostOf(b), p.role.Client)
-	}
-	return u.String(), true
-}
-
-// setVhost writes the vhost as all clients read it: "/" as no path at all,
-// since python takes amqp://host/ for the vhost of the empty name, but for rust, where only
-// amqp://host// is it always.
-func setVhost(u *url.URL, vhost, client string) {
-	switch {
-	case vhost == "/" && client == "rust":
-		u.Path, u.RawPath = "//", ""
-	case vhost == "/" || vhost == "":
-		u.Path, u.RawPath = "", ""
-	default:
-		u.Path, u.RawPath = "/"+vhost, "/"+url.PathEscape(vhost)
-	}
 }
 
 func quoteJSON(s string) string {

@@ -294,8 +294,9 @@ func (e *evaluator) eval(x *expression, s *scope) cty.Value {
 	}
 	if len(x.refs) == 0 && !x.scoped {
 		x.cached, x.val = true, v
+		return v
 	}
-	return v
+	return e.hold(x, s, v)
 }
 
 func (e *evaluator) evalRaw(x *expression, s *scope) (cty.Value, *hcl.EvalContext, hcl.Diagnostics) {

@@ -53,6 +53,9 @@ func (e *evaluator) evalLauncher(l *launcher) bool {
 		d := decoding{scope: l.mod.scope}
 		l.vals = make([]cty.Value, len(l.in.attrs))
 		e.decodeFields(&d, body, l.vals, "", func(*attrInfo) bool { return true })
+		if d.held && e.env.AllowMissing {
+			return
+		}
 		if d.held {
 			e.errorf(l.of.Decl, "Launcher depends on data", "%s depends on a data source. A launcher must be known before anything can be read.", l.addr)
 			return
@@ -104,7 +107,7 @@ func (e *evaluator) launcherNamed(i *instance, src hcl.Expression) *launcher {
 		name = stepName(t.Traversal[1]) + "." + stepName(t.Traversal[2])
 	} else {
 		v := e.eval(e.compile(i.block.mod, src, nil), i.scope)
-		if traitsOf(v).broken {
+		if traitsOf(v).broken || e.unknownHere(v) {
 			return nil
 		}
 		s, ok := stringOf(v)

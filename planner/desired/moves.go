@@ -93,6 +93,9 @@ func (e *evaluator) imports() {
 				continue
 			}
 			i := e.find(at)
+			if i == nil && e.mayBe(at) {
+				continue
+			}
 			if i == nil {
 				e.errorf(im.To.Range(), "Import of something not declared", "%s is not declared. Write its block first; `msgflo import` then takes the live object over as it.", at)
 				continue
@@ -139,7 +142,7 @@ func (e *evaluator) importOf(at addr.Instance) string {
 func (e *evaluator) importDerived() {
 	waits, failed := e.unexpanded()
 	for at, im := range e.imported {
-		if !im.used && !waits && !failed && !e.diags.HasErrors() {
+		if !im.used && !waits && !failed && !e.mayBe(at) && !e.diags.HasErrors() {
 			e.errorf(im.decl.To.Range(), "Import of something not declared", "Nothing in the configuration gives rise to %s.", at)
 		}
 	}

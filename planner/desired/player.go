@@ -155,6 +155,9 @@ func (e *evaluator) playerOf(i *instance) *player {
 
 // checkPrefix refuses a secret in what begins all names.
 func (e *evaluator) checkPrefix(b *broker) bool {
+	if b.passed {
+		return true
+	}
 	n, ok := b.in.index["prefix"]
 	if !ok || !traitsOf(b.vals[n]).sensitive {
 		return true
@@ -202,7 +205,7 @@ func text(v cty.Value) string {
 // setting is an attribute of the broker block, cty.NilVal where its kind of
 // broker has none of that name.
 func (b *broker) setting(name string) cty.Value {
-	if b.failed || !b.config.Type().HasAttribute(name) {
+	if b.failed || b.passed || !b.config.Type().HasAttribute(name) {
 		return cty.NilVal
 	}
 	return b.config.GetAttr(name)

@@ -109,7 +109,7 @@ func (e *evaluator) process(l *lowering, p *player, packets string) *instance {
 	d.block.depends = i.block.depends
 	d.deps = unique(append(slices.Clip(i.deps), p.deps...))
 	r := l.low.Processes[p.role]
-	d.lowered = &lowered{within: r.Within, after: r.After, soft: r.Soft}
+	d.lowered = &lowered{within: r.Within, after: r.After, soft: r.Soft, serves: l.broker}
 	if !e.fill(d, attrs, i.body.ranges()) {
 		return nil
 	}
@@ -284,6 +284,8 @@ func (e *evaluator) checkReady(l *lowering, p *player, when string, vals map[str
 	case l.broker.typ.Name != "rabbitmq":
 		e.errorf(at, summary, "%s is ready when = \"consuming\": when its queues have more consumers. %s is of the kind %s, which does not tell. Use announced, started, exec, http or tcp.",
 			p.label(), l.broker.addr, l.broker.typ.Name)
+	case len(p.role.Inports) == 0 && l.waits:
+		return true
 	case len(p.role.Inports) == 0:
 		e.errorf(at, summary, "%s is ready when = \"consuming\", but it has no inport, so it consumes from nothing. Use announced, started, exec, http or tcp.", p.label())
 	default:

@@ -11,6 +11,7 @@ import (
 
 	"github.com/msgflo/msgflo/providers"
 	"github.com/msgflo/msgflo/providers/local"
+	"github.com/msgflo/msgflo/providers/mqtt"
 	"github.com/msgflo/msgflo/providers/rabbitmq"
 )
 
@@ -27,18 +28,9 @@ func testTypes() []*providers.Type {
 	}}
 }
 
-// realTypes are RabbitMQ as it is, an MQTT broker that has what participants
-// need, and a launcher.
+// realTypes are the kinds of brokers as they are, and a launcher.
 func realTypes() []*providers.Type {
-	str := cty.String
-	route := &providers.Schema{Attrs: []providers.Attr{{Name: "from", Type: str, Identity: true}, {Name: "to", Type: str, Identity: true}, {Name: "qos", Type: cty.Number}, {Name: "retain", Type: cty.Bool}}}
-	return []*providers.Type{rabbitmq.Type(), {
-		Name: "mqtt", Schemes: []string{"mqtt", "mqtts"},
-		Config: providers.Schema{Attrs: []providers.Attr{{Name: "url", Type: str, Required: true, Sensitive: wholly()},
-			{Name: "username", Type: str}, {Name: "password", Type: str, Sensitive: wholly()}, {Name: "prefix", Type: str}}},
-		Resources: map[string]*providers.Schema{"route": route},
-		Open:      nowhere,
-	}, local.Type()}
+	return []*providers.Type{rabbitmq.Type(), mqtt.Type(), local.Type()}
 }
 
 func nowhere(context.Context, providers.Env) (providers.Provider, error) {

@@ -70,6 +70,9 @@ func (e *evaluator) refValue(d *decoding, f *field, r *ref) (cty.Value, bool) {
 			r.target, r.kind = inst, inst.block.cfg.Type
 			return e.attrOf(inst, "name", dr.rng), true
 		}
+		if inst == nil && dr.key != nil {
+			return cty.UnknownVal(cty.String).Mark(held), true
+		}
 		if dr.attr == "" {
 			e.wrongObject(f, dr, inst)
 			return cty.NilVal, false
@@ -118,7 +121,7 @@ func (e *evaluator) kindOf(d *decoding, f *field, ty cty.Type) string {
 		return ""
 	}
 	for _, t := range f.Ref {
-		s := d.inst.broker.typ.Resources[t]
+		s := e.resource(d.inst.broker, t)
 		if s == nil || len(ty.AttributeTypes()) != len(s.Attrs) {
 			continue
 		}

@@ -82,3 +82,12 @@ func (in *schemaInfo) names() []string {
 	}
 	return out
 }
+
+// resource is the schema of a type of objects on a broker, nil where it has none,
+// or its kind is not known.
+func (e *evaluator) resource(b *broker, typ string) *providers.Schema {
+	if b.typ == nil {
+		return nil
+	}
+	return b.typ.Resources[typ]
+}

@@ -23,6 +23,10 @@ func (e *evaluator) rootVariables() {
 				n.val = brokenVal
 				return
 			}
+			if given == cty.NilVal && v.Default == cty.NilVal && e.env.AllowMissing {
+				n.val = notGiven(v)
+				return
+			}
 			n.val = e.variable(m, v, given, at, fmt.Sprintf("Give it with -var %s=…, in msgflo.flovars.hcl or a file named with -var-file, "+
 				"or in the environment as MSGFLO_VAR_%s.", name, name))
 		}

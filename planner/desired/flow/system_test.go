@@ -220,8 +220,8 @@ func dump(s *flow.System, low *flow.Lowered, diags hcl.Diagnostics) string {
 		}
 	}
 	for _, r := range s.Roles {
-		for topic, data := range low.Initial[r] {
-			fmt.Fprintf(&b, "initial of %s: %s = %s\n", r.Name, topic, data)
+		for _, topic := range slices.Sorted(maps.Keys(low.Initial[r])) {
+			fmt.Fprintf(&b, "initial of %s: %s = %s\n", r.Name, topic, low.Initial[r][topic])
 		}
 	}
 	return b.String()

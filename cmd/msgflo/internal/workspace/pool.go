@@ -54,6 +54,9 @@ func (p *pool) Open(a addr.Provider) (providers.Provider, error) {
 		return nil, fmt.Errorf("%s is recorded in state but not declared any more; its block is needed as long as objects on it are recorded: "+
 			"bring it back, destroy them first, or forget them with `msgflo state rm`", a)
 	}
+	if b.Partial {
+		return nil, fmt.Errorf("the block of %s needs a variable that has no value here; give it with -var or -var-file", a)
+	}
 	env := providers.Env{Config: b.Config, Lineage: p.lineage, Marks: p.w.module.Settings.OwnershipMarks, Dir: p.w.o.Dir, Log: p.w.o.Log}
 	pr, err := b.Type.Open(context.Background(), env)
 	if err != nil {

@@ -39,6 +39,8 @@ type Workspace struct {
 	module *config.Module
 	vars   map[string]config.Var
 	extra  map[string]*hcl.File // variable files, for snippets
+
+	passwords passwords
 }
 
 // Open loads the directory's configuration and variable values. The workspace
@@ -106,7 +108,8 @@ func (w *Workspace) lookupEnv(name string) (string, bool) {
 }
 
 func (w *Workspace) env() desired.Env {
-	return desired.Env{Vars: w.vars, Types: w.o.Types, Environ: w.lookupEnv, Dir: w.o.Dir}
+	return desired.Env{Vars: w.vars, Types: w.o.Types, Environ: w.lookupEnv, Dir: w.o.Dir,
+		Secret: func(command []string) (string, error) { return w.passwords.of(command, w.o.Dir) }}
 }
 
 // Validate checks all that can be known without a broker: the whole
@@ -123,7 +126,7 @@ func (w *Workspace) Validate() hcl.Diagnostics {
 // validate does: their absence is an error of plan, not of the configuration.
 func (w *Workspace) validateEnv() desired.Env {
 	e := w.env()
-	e.AllowMissing = true
+	e.AllowMissing, e.Secret = true, nil // validate runs nothing
 	return e
 }
 
