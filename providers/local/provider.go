@@ -25,6 +25,7 @@ type provider struct {
 	mu       sync.Mutex
 	client   *control.Client // of an agent of this very program, once there was a change
 	orphaned bool            // the last Read found something held, and no agent
+	running  bool            // of that, processes
 }
 
 var (
@@ -107,8 +108,11 @@ func (p *provider) Warnings() hcl.Diagnostics {
 	if !p.orphaned {
 		return nil
 	}
-	return hcl.Diagnostics{diag.Warning(hcl.Range{}, "Agent not running",
-		"The agent that looks after what runs here does not run. Processes go on without it, and nothing is restarted; `msgflo apply` or `msgflo agent` starts it again.")}
+	text := "Nothing of what was applied runs on this machine: it was brought down, or the machine was restarted. `msgflo apply` or `msgflo agent` brings it back."
+	if p.running {
+		text = "The agent that looks after what runs here does not run. Processes go on without it, and nothing is restarted; `msgflo apply` or `msgflo agent` starts it again."
+	}
+	return hcl.Diagnostics{diag.Warning(hcl.Range{}, "Agent not running", text)}
 }
 
 // Ping implements providers.Pinger. It starts nothing.

@@ -3,12 +3,14 @@ package local
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/launch"
 	"github.com/msgflo/msgflo/providers/local/control"
 )
 
@@ -20,7 +22,7 @@ func (p *provider) Read(ctx context.Context, queries []providers.Query) ([]provi
 		return nil, err
 	}
 	p.mu.Lock()
-	p.orphaned = !alive && len(held) > 0
+	p.orphaned, p.running = !alive && len(held) > 0, slices.ContainsFunc(held, runs)
 	p.mu.Unlock()
 	by := make(map[control.Key]control.Held, len(held))
 	for _, h := range held {
@@ -31,6 +33,11 @@ func (p *provider) Read(ctx context.Context, queries []providers.Query) ([]provi
 		out[i] = p.one(by, &queries[i])
 	}
 	return out, nil
+}
+
+// runs tells whether a process of an object runs.
+func runs(h control.Held) bool {
+	return h.Status != nil && slices.ContainsFunc(h.Status.Replicas, func(r launch.Replica) bool { return r.PID != 0 })
 }
 
 func (p *provider) one(held map[control.Key]control.Held, q *providers.Query) providers.Result {

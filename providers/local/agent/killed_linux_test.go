@@ -283,6 +283,43 @@ func TestReboot(t *testing.T) {
 	w.eventually("the agent has ended", func() bool { return len(w.mine()) == 0 })
 }
 
+// What an agent started by itself after a reboot is waited for by a put of it, and is
+// left as it is where it does not become ready.
+func TestPutAfterReboot(t *testing.T) {
+	w := newWorld(t)
+	c := w.ensure(map[string]string{"TEST_BOOT": "one"})
+	s := w.spec("role", "sleep")
+	file := filepath.Join(w.dir, "ready")
+	s.Ready = launch.Ready{When: launch.Exec, Command: []string{"test", "-e", file}, Timeout: time.Minute}
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w.put(c, s)
+	w.killAgent(c)
+	for _, p := range w.mine() {
+		_ = signalTo(p.Identity, unix.SIGKILL)
+	}
+	w.eventually("all is dead", func() bool { return len(w.mine()) == 0 })
+	if err := os.Remove(file); err != nil {
+		t.Fatal(err)
+	}
+	c = w.ensure(map[string]string{"TEST_BOOT": "two"})
+	w.eventually("it was started", func() bool { return len(w.pids(c, s)) == 1 })
+	late := s
+	late.Ready.Timeout = 50 * time.Millisecond
+	w.contains(w.fails(c, late).Error(), "role", "not ready within 50ms", "hello from")
+	if len(w.pids(c, s)) != 1 {
+		t.Error("it was not left as it is")
+	}
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if held := w.put(c, s); held.Status.Replicas[0].State != launch.Running {
+		t.Errorf("put did not wait: %+v", held.Status)
+	}
+	w.delete(c, s)
+}
+
 // An agent of another build replaces this one; the children do not notice.
 func TestOtherBuild(t *testing.T) {
 	w := newWorld(t)

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/providers/launch"
@@ -159,11 +160,15 @@ func (ro *role) put(ctx context.Context, e control.Entry, secret json.RawMessage
 }
 
 // adjust changes what needs no other processes: their number, and those that
-// failed.
+// failed. Those that an agent started by itself (after a reboot) are waited for, as any others.
 func (ro *role) adjust(ctx context.Context, was, p *program, emit func(control.Event)) error {
 	n := p.spec.Replicas
 	missing := ro.missing(n, launch.Failed)
+	there := ro.which(func(r *replica) bool { return r.index < n && !slices.Contains(missing, r.index) })
 	if err := ro.bring(ctx, p, missing, emit); err != nil {
+		return err
+	}
+	if err := ro.ready(ctx, p, there); err != nil {
 		return err
 	}
 	if err := ro.halt(ro.which(func(r *replica) bool { return r.index >= n }), emit); err != nil {
@@ -257,6 +262,32 @@ func (ro *role) bring(ctx context.Context, p *program, indexes []int, emit func(
 			return err
 		}
 		emit(control.Event{Text: fmt.Sprintf("%s[%d] is ready (pid %d)", diag.Escape(p.spec.Role), r.index, r.status().PID), Count: int64(n + 1), Total: int64(len(fresh))})
+	}
+	return nil
+}
+
+// ready waits until replicas that nobody waits for are ready, as long as that
+// may take. They are left as they are if they are not.
+func (ro *role) ready(ctx context.Context, p *program, rs []*replica) error {
+	late := time.NewTimer(max(p.spec.Ready.Timeout, 2*ro.agent.opts.Settle))
+	defer late.Stop()
+	for _, r := range rs {
+		select {
+		case <-r.first:
+			if r.fate != nil {
+				return r.fate
+			}
+		case <-late.C:
+			why := r.status().Reason
+			if why == "" {
+				why = what(p.spec.Ready)
+			}
+			return r.error("Participant not ready", fmt.Sprintf("runs and was not ready within %s: %s", p.spec.Ready.Timeout, why))
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-ro.agent.ctx.Done():
+			return ro.agent.ctx.Err()
+		}
 	}
 	return nil
 }
