@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,6 +19,7 @@ import (
 	"github.com/msgflo/msgflo/providers/local/control"
 	"github.com/msgflo/msgflo/providers/local/services"
 	"github.com/msgflo/msgflo/providers/local/services/announce"
+	"github.com/msgflo/msgflo/providers/local/services/initial"
 	"github.com/msgflo/msgflo/providers/local/services/keeper"
 	"github.com/msgflo/msgflo/providers/local/services/ready"
 	"github.com/msgflo/msgflo/providers/transport"
@@ -118,7 +118,7 @@ func (a *app) serve(ctx context.Context, lineage, dir string) error {
 		Lineage: lineage, Dir: dir, Version: a.env.Version, Build: build, Machine: control.Machine(), Log: log, Environ: a.env.Environ,
 		Kinds:   kinds(connections),
 		Probers: map[string]launch.Prober{launch.Announced: probes.Announced, launch.Consuming: probes.Consuming},
-		Initial: initialSender(connections),
+		Initial: initial.Sender(connections),
 	})
 	if err == nil {
 		// To be asked to end is how an agent ends: no failure to whoever
@@ -177,29 +177,6 @@ func dialer(log *slog.Logger) services.Dial {
 			return c, nil
 		}
 		return nil, fmt.Errorf("the agent cannot speak %q", diag.Escape(scheme))
-	}
-}
-
-// initialSender sends initial packets to topics, on one of the shared connections.
-func initialSender(connections *services.Connections) func(context.Context, launch.Spec, string) error {
-	return func(ctx context.Context, s launch.Spec, brokerURL string) error {
-		if len(s.Initial) == 0 {
-			return nil
-		}
-		if u, err := url.Parse(brokerURL); err != nil || u.Host == "" {
-			return fmt.Errorf("%s has initial packets and no broker to send them on", diag.Escape(s.Role))
-		}
-		conn, release, err := connections.Take(ctx, brokerURL)
-		if err != nil {
-			return err
-		}
-		defer release()
-		for topic, data := range s.Initial {
-			if err := transport.Publish(ctx, conn, transport.ToQueue(topic), transport.Message{Body: []byte(data)}); err != nil {
-				return fmt.Errorf("sending the initial packet for %s: %w", diag.Escape(topic), err)
-			}
-		}
-		return nil
 	}
 }
 

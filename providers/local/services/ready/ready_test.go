@@ -15,13 +15,16 @@ import (
 	"github.com/msgflo/msgflo/providers/launch"
 	"github.com/msgflo/msgflo/providers/local/services"
 	"github.com/msgflo/msgflo/providers/local/services/ready"
+	"github.com/msgflo/msgflo/providers/mqtt/mosquittotest"
 	"github.com/msgflo/msgflo/providers/rabbitmq/rabbittest"
 	"github.com/msgflo/msgflo/providers/transport"
 	"github.com/msgflo/msgflo/providers/transport/amqp"
 	"github.com/msgflo/msgflo/providers/transport/memory"
 )
 
-func TestMain(m *testing.M) { os.Exit(rabbittest.Run(m)) }
+func TestMain(m *testing.M) {
+	os.Exit(mosquittotest.Run(runFunc(func() int { return rabbittest.Run(m) })))
+}
 
 func within(t *testing.T) context.Context {
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
@@ -88,6 +91,14 @@ func (b *bench) begin(s launch.Spec, replicas int) launch.Probe {
 // announce speaks as a participant of spec's component.
 func (b *bench) announce(role, id string, change ...func(*discovery.Announcement)) {
 	b.t.Helper()
+	body := announcement(b.t, role, id, change...)
+	if err := transport.Publish(within(b.t), b.conn, transport.ToExchange(discovery.Exchange), transport.Message{Body: body}); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+func announcement(t *testing.T, role, id string, change ...func(*discovery.Announcement)) []byte {
+	t.Helper()
 	a := discovery.Announcement{ID: id, Role: role, Component: "Resize",
 		Inports:  []discovery.Port{{ID: "in", Queue: "resize.IN"}, {ID: "more", Queue: "resize.MORE"}},
 		Outports: []discovery.Port{{ID: "out", Queue: "resize.OUT"}}}
@@ -96,11 +107,9 @@ func (b *bench) announce(role, id string, change ...func(*discovery.Announcement
 	}
 	body, err := json.Marshal(map[string]any{"protocol": "discovery", "command": "participant", "payload": a})
 	if err != nil {
-		b.t.Fatal(err)
+		t.Fatal(err)
 	}
-	if err := transport.Publish(within(b.t), b.conn, transport.ToExchange(discovery.Exchange), transport.Message{Body: body}); err != nil {
-		b.t.Fatal(err)
-	}
+	return body
 }
 
 func (b *bench) consume(queues ...string) []transport.Subscription {
