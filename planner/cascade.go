@@ -6,6 +6,7 @@ import (
 
 	"github.com/msgflo/msgflo/config/addr"
 	"github.com/msgflo/msgflo/config/diag"
+	"github.com/msgflo/msgflo/planner/desired"
 	"github.com/msgflo/msgflo/planner/plan"
 	"github.com/msgflo/msgflo/planner/recorded"
 )
@@ -263,17 +264,33 @@ func (c *cascading) losesAll(n int, it *item) bool {
 func (p *planning) guard() {
 	for n := range p.items {
 		it := &p.items[n]
-		if it.want == nil || !it.goes && !it.dragged || !it.want.Lifecycle.PreventDestroy {
+		if !it.goes && !it.dragged {
+			continue
+		}
+		want := p.protector(it)
+		if want == nil || !want.Lifecycle.PreventDestroy {
 			continue
 		}
 		what := "deleted"
 		if it.do == plan.Create {
 			what = "replaced"
 		}
-		p.report(diag.Error(it.want.Decl, "Object is protected",
+		p.report(diag.Error(want.Decl, "Object is protected",
 			fmt.Sprintf("%s would be %s (%s), and lifecycle { prevent_destroy = true } forbids that. Remove that line, undo the change, or leave the object out with -exclude %s.",
 				it.at, what, it.whyGoes, it.at)))
 	}
+}
+
+// protector is the declaration that says what may become of an object: its own, or, where
+// another took its address, the one that it had.
+func (p *planning) protector(i *item) *desired.Object {
+	if i.want != nil {
+		return i.want
+	}
+	if k, ok := p.declared[i.prev]; ok {
+		return &p.in.Want[k]
+	}
+	return nil
 }
 
 // indexed are those of the addresses that are items.

@@ -252,16 +252,6 @@ func TestRenamedBlock(t *testing.T) {
 	}
 }
 
-// Two objects that swap their names: each is made after the other is gone.
-func TestSwappedNames(t *testing.T) {
-	typ := testType(true)
-	st := tell(t, typ, queue(typ, "a", nil), queue(typ, "b", nil))
-	p := mustPlan(t, st.w.input([]desired.Object{queue(typ, "a", attrs{"name": s("b")}), queue(typ, "b", attrs{"name": s("a")})}, st.prior))
-	wantActions(t, p, "- queue.a", "+ queue.a", "- queue.b", "+ queue.b")
-	needs(t, p, "+ queue.a", "- queue.b")
-	needs(t, p, "+ queue.b", "- queue.a")
-}
-
 func TestForget(t *testing.T) {
 	st, first, _ := flow(t)
 	in := st.w.input(first[:1], st.prior)

@@ -99,6 +99,8 @@ func (p *planning) unwanted(i *item) {
 	case p.in.Mode == RefreshOnly:
 	case !i.prior.Owned:
 		i.forget("it was only adopted, or is shared, so it is left in place")
+	case p.in.Mode == Normal && p.isTwin(i):
+		i.forget("it is recorded under another address, too, and stays there")
 	case i.want == nil && matches(p.in.Forget, i):
 		i.forget("a removed block says to leave it in place")
 	case p.in.NoDestroy:

@@ -2,6 +2,7 @@ package planner
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -10,6 +11,8 @@ import (
 	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/planner/dag"
 	"github.com/msgflo/msgflo/planner/desired"
+	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/state"
 )
 
 // moved returns the new address of every recorded object that a moved block
@@ -107,50 +110,124 @@ func (p *planning) acyclicMoves() bool {
 	return false
 }
 
-// sameObjects finds objects whose block was renamed without a moved block: one
-// address is no longer declared, another one is new, and both name the same
-// live object. A broker object is its name, so it is the same one; deleting the
-// old address would delete what the new one declares.
+// Moves returns the new address of every recorded object that has another one
+// now: because a moved block says so, or because it is found wanted elsewhere
+// under the name that it has on its broker. Of in only Want, Prior, Types, Live and Moves
+// are used; what is wrong with them Plan reports.
+func Moves(in Input) map[addr.Instance]addr.Instance {
+	p := &planning{in: in, schemas: map[*providers.Schema]*schema{}}
+	p.declare()
+	moved := p.moved()
+	p.sameObjects(moved)
+	return moved
+}
+
+// sameObjects finds recorded objects that are wanted under another address
+// than theirs, without a moved block. A broker object is its name, so it is the
+// same one: deleting what the old address has would delete what the new one
+// declares. A block was renamed, an element was taken out of a counted list, or what several
+// edges share stands under another of them.
+//
+// What is recorded where such an object arrives, and is wanted nowhere, takes the
+// address that becomes free at the other end, so that every recorded object
+// has exactly one.
 func (p *planning) sameObjects(moved map[addr.Instance]addr.Instance) {
-	isRecorded := make([]bool, len(p.in.Want))
-	news, olds := len(p.in.Want), 0
-	for i := range p.in.Prior.Objects {
-		if k, ok := p.declared[p.today(p.in.Prior.Objects[i].Addr, moved)]; ok {
-			isRecorded[k] = true
-			news--
-		} else {
-			olds++
-		}
-	}
-	if news <= 0 || olds == 0 || p.in.Mode != Normal {
+	if p.in.Mode != Normal {
 		return
 	}
-	fresh := map[string]addr.Instance{}
+	loose, homeless := p.parted(moved)
+	if len(loose) == 0 || len(homeless) == 0 {
+		return
+	}
+	came := map[addr.Instance]addr.Instance{} // new address -> old
+	var left []addr.Instance                  // loose ones that nobody wants
+	for _, o := range loose {
+		name := p.recordedName(o)
+		to, ok := homeless[name]
+		if !ok {
+			left = append(left, o.Addr)
+			continue
+		}
+		delete(homeless, name)
+		moved[o.Addr], came[to] = to, o.Addr
+	}
+	for _, at := range left {
+		from, ok := came[at]
+		if !ok {
+			continue // nothing arrives there
+		}
+		for {
+			next, more := came[from]
+			if !more {
+				break
+			}
+			from = next
+		}
+		moved[at] = from
+	}
+}
+
+// parted are the recorded objects that do not have the name that is wanted at
+// their address, in address order, and the addresses, by name, at which what
+// is wanted is not what is recorded. What a moved block brought stays there.
+func (p *planning) parted(moved map[addr.Instance]addr.Instance) (loose []*state.Object, homeless map[string]addr.Instance) {
+	settled := make([]bool, len(p.in.Want))
+	free := len(p.in.Want)
+	for i := range p.in.Prior.Objects {
+		o := &p.in.Prior.Objects[i]
+		to, byBlock := moved[o.Addr]
+		if !byBlock {
+			to = o.Addr
+		}
+		k, ok := p.declared[to]
+		switch {
+		case ok && (byBlock || p.keepsName(o, &p.in.Want[k])):
+			settled[k] = true
+			free--
+		case !byBlock:
+			loose = append(loose, o)
+		}
+	}
+	if free <= 0 || len(loose) == 0 {
+		return nil, nil
+	}
+	slices.SortFunc(loose, func(a, b *state.Object) int { return order(a.Addr, b.Addr) })
+	homeless = make(map[string]addr.Instance, free)
 	for i := range p.in.Want {
 		w := &p.in.Want[i]
-		if s := p.schemaOf(w.Provider, w.Type); s != nil && !isRecorded[i] {
+		if s := p.schemaOf(w.Provider, w.Type); s != nil && !settled[i] {
 			if id := s.Identity(w.Value); id != "" {
-				fresh[w.Provider.String()+" "+w.Type+" "+id] = w.Addr
+				homeless[w.Provider.String()+" "+w.Type+" "+id] = w.Addr
 			}
 		}
 	}
-	for i := range p.in.Prior.Objects {
-		o := &p.in.Prior.Objects[i]
-		if _, ok := moved[o.Addr]; ok || p.isDeclared(o.Addr) {
-			continue
-		}
-		s := p.schemaOf(o.Provider, o.Addr.Type)
-		if s == nil {
-			continue
-		}
-		v, ok := p.decode(o, s)
-		if !ok {
-			continue
-		}
-		key := o.Provider.String() + " " + o.Addr.Type + " " + s.Identity(v)
-		if to, ok := fresh[key]; ok {
-			moved[o.Addr] = to
-			delete(fresh, key)
-		}
+	return loose, homeless
+}
+
+// keepsName reports whether what is recorded at an address is the object that
+// is wanted there.
+func (p *planning) keepsName(o *state.Object, w *desired.Object) bool {
+	if l, read := p.in.Live[o.Addr]; read {
+		return l.Next == nil
 	}
+	s := p.schemaOf(o.Provider, o.Addr.Type)
+	if s == nil || o.Provider != w.Provider {
+		return o.Provider == w.Provider
+	}
+	same, err := s.form.SameIdentity(o.SchemaVersion, o.Attrs, w.Value)
+	return same || err != nil
+}
+
+// recordedName is what a recorded object is called on its broker, "" where
+// that cannot be read; then it is reported.
+func (p *planning) recordedName(o *state.Object) string {
+	s := p.schemaOf(o.Provider, o.Addr.Type)
+	if s == nil {
+		return ""
+	}
+	v, ok := p.decode(o, s)
+	if !ok {
+		return ""
+	}
+	return o.Provider.String() + " " + o.Addr.Type + " " + s.Identity(v)
 }

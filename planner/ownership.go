@@ -16,7 +16,7 @@ import (
 // addresses and names have parted: "hold" what is recorded and does not keep
 // its name, "want" what is declared under a name it does not have yet.
 func (p *planning) hold() {
-	p.held, p.holders = map[string]int{}, 0
+	p.held, p.holders, p.kept = map[string]int{}, 0, nil
 	if p.in.Mode != Normal {
 		return
 	}
@@ -35,6 +35,22 @@ func (p *planning) hold() {
 			p.held["want "+p.nameOf(i, i.want.Value)] = n
 		}
 	}
+}
+
+// isTwin reports whether what is recorded at an address that nobody wants is
+// recorded and wanted under another one, too (it was imported there): deleting it
+// would delete that.
+func (p *planning) isTwin(i *item) bool {
+	if p.kept == nil {
+		p.kept = map[string]bool{}
+		for n := range p.items {
+			if o := &p.items[n]; o.prior != nil && o.want != nil && !o.renamed {
+				p.kept[p.nameOf(o, o.want.Value)] = true
+			}
+		}
+	}
+	v := i.value()
+	return v != cty.NilVal && p.kept[p.heldName(i, v)]
 }
 
 // nameOf is what the wanted object (or one with that value) is called.

@@ -52,8 +52,9 @@ type planning struct {
 	inside   [][]int               // items recorded within this one
 	wants    [][]int               // items that want to be within it
 	excluded map[int]bool
-	held     map[string]int // what objects are called on their brokers, where that changes: see hold
-	holders  int            // names in held that are given up
+	held     map[string]int  // what objects are called on their brokers, where that changes: see hold
+	holders  int             // names in held that are given up
+	kept     map[string]bool // names of what stays as it is called, once somebody asked: see isTwin
 	strange  foreign
 	withheld []plan.Withheld
 	moves    []plan.Moved
@@ -91,14 +92,7 @@ func (p *planning) schemaOf(at addr.Provider, typ string) *schema {
 // gather makes one item of every address that is declared or recorded.
 func (p *planning) gather() bool {
 	n := len(p.in.Want)
-	p.declared = make(map[addr.Instance]int, n)
-	for i := range p.in.Want {
-		w := &p.in.Want[i]
-		if k, twice := p.declared[w.Addr]; twice {
-			p.report(diag.Error(w.Decl, "Declared twice", fmt.Sprintf("%s is declared here and at %s.", w.Addr, p.in.Want[k].Decl)))
-		}
-		p.declared[w.Addr] = i
-	}
+	p.declare()
 	moved := p.moved()
 	p.sameObjects(moved)
 	if p.diags.HasErrors() {
@@ -115,6 +109,18 @@ func (p *planning) gather() bool {
 	}
 	p.relate(moved)
 	return !p.diags.HasErrors()
+}
+
+// declare indexes what is wanted.
+func (p *planning) declare() {
+	p.declared = make(map[addr.Instance]int, len(p.in.Want))
+	for i := range p.in.Want {
+		w := &p.in.Want[i]
+		if k, twice := p.declared[w.Addr]; twice {
+			p.report(diag.Error(w.Decl, "Declared twice", fmt.Sprintf("%s is declared here and at %s.", w.Addr, p.in.Want[k].Decl)))
+		}
+		p.declared[w.Addr] = i
+	}
 }
 
 // arrange brings the items into address order and indexes them.
@@ -210,21 +216,35 @@ func (p *planning) look(i *item) {
 		p.report(p.noSchema(i))
 		return
 	}
-	l := p.in.Live[i.prev]
-	if i.prev != i.at {
-		next := p.in.Live[i.at]
-		if l.HashEqual == nil {
-			l.HashEqual = next.HashEqual
-		}
-		if l.Next == nil {
-			l.Next = &next
-		}
-	}
+	l := p.liveOf(i)
 	i.live = l
 	i.is = seen(l.Value)
 	if i.prior != nil && i.is != present {
 		i.was, _ = p.decode(i.prior, i.old)
 	}
+}
+
+// liveOf is what was read of an item: of its recorded object, where it has
+// one, with what is at the wanted name as Next where that is another. At either
+// address another object may be recorded, which has moved away.
+func (p *planning) liveOf(i *item) Live {
+	l := p.in.Live[i.at]
+	if i.prior != nil && i.prev == i.at {
+		return l
+	}
+	next := l
+	if l.Next != nil {
+		next = *l.Next
+		next.HashEqual = l.HashEqual
+	}
+	if i.prior == nil {
+		return next
+	}
+	l, l.HashEqual, l.Next = p.in.Live[i.prev], next.HashEqual, nil
+	if i.want != nil {
+		l.Next = &next
+	}
+	return l
 }
 
 func seen(v cty.Value) presence {

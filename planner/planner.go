@@ -46,7 +46,7 @@ type Input struct {
 	Moves  []desired.Move
 	Forget []addr.Target // removed blocks with destroy = false
 
-	Depth     map[addr.Instance]providers.Depth // answers to Missing.Depth
+	Depth     map[addr.Instance]providers.Depth // answers to Missing.Depth, by the addresses asked for
 	Unmanaged []providers.Object
 }
 

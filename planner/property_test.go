@@ -14,6 +14,7 @@ import (
 	"github.com/msgflo/msgflo/planner"
 	"github.com/msgflo/msgflo/planner/desired"
 	"github.com/msgflo/msgflo/planner/plan"
+	"github.com/msgflo/msgflo/planner/recorded"
 	"github.com/msgflo/msgflo/providers"
 	"github.com/msgflo/msgflo/state"
 )
@@ -153,6 +154,7 @@ func converges(t *rapid.T, swap bool) {
 			inOrder(t, p)
 			t.Fatalf("%v", diags)
 		}
+		noneLost(t, in, p)
 		same(t, in, p)
 		recheckFresh(t, in, p)
 		prior = w.apply(p, prior)
@@ -161,7 +163,7 @@ func converges(t *rapid.T, swap bool) {
 		}
 		again, diags := planned(w.input(want, prior))
 		if diags.HasErrors() || len(again.Steps) > 0 || len(again.Drift) > 0 {
-			t.Fatalf("not settled: %v %v %v\nfirst: %v", actions(again), again.Drift, diags, actions(p))
+			t.Fatalf("not settled: %v %v %v\nfirst: %v", actions(again), len(again.Drift), diags, actions(p))
 		}
 		for f := range foreign {
 			if _, ok := w.live[f]; !ok {
@@ -182,6 +184,29 @@ func converges(t *rapid.T, swap bool) {
 	for k := range w.live {
 		if !foreign[k] {
 			t.Fatalf("%s is left after destroy", k)
+		}
+	}
+}
+
+// noneLost: what is wanted under any address is deleted only to be made anew at
+// that very one.
+func noneLost(t *rapid.T, in planner.Input, p *plan.Plan) {
+	t.Helper()
+	wanted := map[string]addr.Instance{}
+	for _, o := range in.Want {
+		wanted[o.Type+in.Types[main_].Resources[o.Type].Identity(o.Value)] = o.Addr
+	}
+	for _, st := range p.Steps {
+		sch := in.Types[main_].Resources[st.Addr.Type]
+		v, err := recorded.Decode(sch, st.SchemaVersion, st.Before)
+		if err != nil {
+			t.Fatalf("%v", err)
+		}
+		if st.Action != plan.Delete {
+			continue
+		}
+		if a, ok := wanted[st.Addr.Type+sch.Identity(v)]; ok && a != st.Addr {
+			t.Fatalf("%s deletes what %s wants: %v", st.ID, a, actions(p))
 		}
 	}
 }

@@ -71,20 +71,44 @@ func (r *rechecking) schemaOf(st *plan.Step) *schema {
 // liveOf is what was read of the object that the step is about, and whether
 // anything is known of it.
 func (r *rechecking) liveOf(st *plan.Step, s *schema) (Live, bool) {
+	old, ok := r.existing(st)
+	if st.Action == plan.Delete {
+		return old, ok
+	}
+	next, there := r.named(st)
+	if st.Action == plan.Create || !ok {
+		return next, there
+	}
+	before, err := s.form.Decode(st.SchemaVersion, st.Before)
+	if err != nil || before.IsNull() {
+		return old, ok
+	}
+	// Where the step begins with what was found under the new name: the delete is
+	// about the old one, or what had that is gone, or has moved away.
+	if r.steps[st.Addr][0] != nil || seen(next.Value) == present && s.Identity(next.Value) == s.Identity(before) {
+		return next, there
+	}
+	return old, ok
+}
+
+// existing is what was read of what is recorded at a step's address, or was
+// before it moved there.
+func (r *rechecking) existing(st *plan.Step) (Live, bool) {
+	at := st.Addr
+	if st.Prev != nil {
+		at = *st.Prev
+	}
+	l, ok := r.Live[at]
+	return l, ok
+}
+
+// named is what was read under the name that is wanted at a step's address.
+func (r *rechecking) named(st *plan.Step) (Live, bool) {
 	l, ok := r.Live[st.Addr]
-	if st.Prev != nil && st.Action != plan.Create {
-		if old, has := r.Live[*st.Prev]; has {
-			l, ok = old, true
-		}
+	if l.Next != nil {
+		return *l.Next, true
 	}
-	if st.Action == plan.Delete || !ok {
-		return l, ok
-	}
-	after, err := s.form.Decode(st.SchemaVersion, st.After)
-	if l.Next == nil || err != nil || after.IsNull() || len(st.Before) > 0 && r.steps[st.Addr][0] == nil {
-		return l, ok
-	}
-	return *l.Next, true // the delete is about the old name, this step about the new one
+	return l, ok
 }
 
 // differs says what is not as planned, or "".
@@ -123,12 +147,10 @@ func (r *rechecking) occupied(st *plan.Step, s *schema, l Live) string {
 	if seen(l.Value) != present {
 		return ""
 	}
-	if d := r.steps[st.Addr][0]; d != nil {
-		if l.Next == nil && r.Live[st.Addr].Next == nil {
-			return "" // its own delete is checked
-		}
-	}
 	id := s.Identity(l.Value)
+	if r.frees(st.Addr.String(), st, s, id) {
+		return "" // its own delete is checked
+	}
 	for _, n := range st.Needs {
 		if rest, ok := strings.CutPrefix(string(n), string(rune(plan.Delete))+" "); ok && r.frees(rest, st, s, id) {
 			return ""
@@ -183,10 +205,11 @@ func (r *rechecking) atRisk(st *plan.Step) string {
 	if st.Risk == nil || st.Risk.Consent {
 		return ""
 	}
-	d, ok := r.Depth[st.Addr]
-	if !ok && st.Prev != nil {
-		d, ok = r.Depth[*st.Prev]
+	at := st.Addr
+	if st.Prev != nil {
+		at = *st.Prev
 	}
+	d, ok := r.Depth[at]
 	planned := st.Risk.Ready + st.Risk.Unacked
 	switch {
 	case !ok:

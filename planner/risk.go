@@ -31,9 +31,7 @@ func (p *planning) measure(out *plan.Plan) Missing {
 		if it.old.Meterable && it.is == present {
 			depth, ok := p.in.Depth[it.prev]
 			if !ok {
-				if depth, ok = p.in.Depth[it.at]; !ok {
-					missing.Depth = append(missing.Depth, it.prev)
-				}
+				missing.Depth = append(missing.Depth, it.prev)
 			}
 			risk = p.risk(it, depth, going)
 		}

@@ -211,23 +211,19 @@ func (w *world) remove(key string) {
 // where a step could not be done on a broker.
 func (w *world) apply(p *plan.Plan, prior *state.Snapshot) *state.Snapshot {
 	w.t.Helper()
+	to := map[addr.Instance]addr.Instance{}
+	for _, m := range p.Moved {
+		to[m.From] = m.To
+	}
 	next := map[addr.Instance]state.Object{}
 	for _, o := range prior.Objects {
+		if a, moves := to[o.Addr]; moves {
+			o.Addr = a
+		}
+		if _, twice := next[o.Addr]; twice {
+			w.t.Fatalf("two objects move to %s: %v", o.Addr, p.Moved)
+		}
 		next[o.Addr] = o
-	}
-	for i := range p.Steps {
-		if st := &p.Steps[i]; st.Prev != nil {
-			next[st.Addr] = next[*st.Prev]
-		}
-	}
-	for i := range p.Steps {
-		st := &p.Steps[i]
-		if st.Prev == nil {
-			continue
-		}
-		if !slices.ContainsFunc(p.Steps, func(o plan.Step) bool { return o.Addr == *st.Prev }) {
-			delete(next, *st.Prev)
-		}
 	}
 	for _, st := range inOrder(w.t, p) {
 		w.step(st, next)

@@ -93,10 +93,9 @@ type Intent struct {
 
 // An Outcome is what a step left behind, as the journal records it.
 type Outcome struct {
-	Run    string         `json:"run"` // Intent.ID
-	Addr   addr.Instance  `json:"addr"`
-	Object *Object        `json:"object,omitempty"` // nil: nothing is there any more (or it was forgotten)
-	Prev   *addr.Instance `json:"prev,omitempty"`   // the address it had before
+	Run    string        `json:"run"` // Intent.ID
+	Addr   addr.Instance `json:"addr"`
+	Object *Object       `json:"object,omitempty"` // nil: nothing is there any more (or it was forgotten)
 	// Pending: the outcome is unknown; Object is what was to be made (Snapshot.Pending).
 	Pending bool `json:"pending,omitempty"`
 }

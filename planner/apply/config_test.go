@@ -32,6 +32,8 @@ type block struct {
 	attrs map[string]cty.Value
 	peer  *addr.Instance // a widget that it holds the id of
 	adopt string
+	// shared: it belongs to all who use the broker
+	shared bool
 }
 
 func at(typ, name string) addr.Instance { return addr.Instance{Type: typ, Name: name} }
@@ -59,7 +61,7 @@ func (c config) objects(prior *state.Snapshot, t *providers.Type) []desired.Obje
 	var out []desired.Object
 	for i := range c {
 		b := &c[i]
-		o := desired.Object{Addr: b.addr, Provider: main_, Type: b.addr.Type, Lifecycle: desired.Lifecycle{Adopt: b.adopt},
+		o := desired.Object{Addr: b.addr, Provider: main_, Type: b.addr.Type, Lifecycle: desired.Lifecycle{Adopt: b.adopt, Shared: b.shared},
 			Decl: hcl.Range{Filename: "main.flo.hcl", Start: hcl.Pos{Line: i + 1, Column: 1}, End: hcl.Pos{Line: i + 1, Column: 2}}}
 		attrs := map[string]cty.Value{}
 		maps.Copy(attrs, b.attrs)
@@ -240,9 +242,13 @@ func (d *drawer) rest() {
 			d.add(at("permission", "u"), map[string]cty.Value{"user": name, "vhost": d.vhost(), "write": d.choice("write", "", ".*")})
 		}
 	}
+	if d.flag("shared") {
+		d.add(at("policy", d.of("shared at", "common", "everybodys")), map[string]cty.Value{"name": str("common"), "pattern": str(d.of("common pattern", "^a", "^fbp$"))}).shared = true
+		d.add(at("queue", d.of("fbp at", "fbp", "discovery")), map[string]cty.Value{"name": str("fbp"), "type": str("classic")}).shared = true
+	}
 	if d.flag("widget") {
 		d.add(at("widget", "a"), map[string]cty.Value{"name": str("wa"), "size": cty.NumberIntVal(rapid.Int64Range(1, 2).Draw(d.t, d.label+"size")),
-			"label": d.choice("label", "", "x", "y")})
+			"label": d.choice("label", "", "x", "y"), "env": cty.MapVal(map[string]cty.Value{"LEVEL": d.choice("env", "1", "2")})})
 		if d.flag("second widget") {
 			peer := at("widget", "a")
 			d.add(at("widget", "b"), map[string]cty.Value{"name": str("wb"), "label": d.choice("label b", "", "x")}).peer = &peer

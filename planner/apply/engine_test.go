@@ -18,6 +18,7 @@ import (
 	"github.com/msgflo/msgflo/planner/apply"
 	"github.com/msgflo/msgflo/planner/desired"
 	"github.com/msgflo/msgflo/planner/plan"
+	"github.com/msgflo/msgflo/planner/recorded"
 	"github.com/msgflo/msgflo/planner/refresh"
 	"github.com/msgflo/msgflo/providers"
 	"github.com/msgflo/msgflo/providers/fake"
@@ -25,6 +26,11 @@ import (
 )
 
 var main_ = addr.Provider{Kind: "broker", Name: "main"}
+
+// declared is what is written, as desired.Build would lower it.
+type declared interface {
+	objects(prior *state.Snapshot, t *providers.Type) []desired.Object
+}
 
 // tester is what *testing.T and *rapid.T share.
 type tester interface {
@@ -42,6 +48,10 @@ type engine struct {
 	parallelism int
 	runs        int
 
+	// common are the shared objects that were ever wanted, by type and identity;
+	// true once they were seen to be there.
+	common map[string]bool
+
 	snap   *state.Snapshot
 	intent []byte
 	mu     sync.Mutex
@@ -50,7 +60,7 @@ type engine struct {
 
 func newEngine(t tester, w *fake.World, parallelism int) *engine {
 	return &engine{t: t, world: w, types: map[addr.Provider]*providers.Type{main_: w.Type()},
-		parallelism: parallelism, snap: state.New("lineage-1")}
+		parallelism: parallelism, common: map[string]bool{}, snap: state.New("lineage-1")}
 }
 
 // Record is the journal: what a dead process writes is lost.
@@ -140,7 +150,7 @@ func clone(t tester, s *state.Snapshot) *state.Snapshot {
 }
 
 // compare is refresh and plan, until nothing is missing.
-func (e *engine) compare(ctx context.Context, cfg config, o options, snap *state.Snapshot, may map[addr.Instance]bool) (compared, hcl.Diagnostics) {
+func (e *engine) compare(ctx context.Context, cfg declared, o options, snap *state.Snapshot, may map[addr.Instance]bool) (compared, hcl.Diagnostics) {
 	p, err := e.types[main_].Open(ctx, providers.Env{Lineage: snap.Lineage, Marks: true,
 		Config: cty.ObjectVal(map[string]cty.Value{"url": cty.StringVal("fake://main")})})
 	if err != nil {
@@ -149,6 +159,7 @@ func (e *engine) compare(ctx context.Context, cfg config, o options, snap *state
 	c := compared{open: func(addr.Provider) (providers.Provider, error) { return p, nil }}
 	if o.mode == planner.Normal {
 		c.want = cfg.objects(snap, e.types[main_])
+		e.share(c.want)
 	}
 	live, diags := refresh.Live(ctx, refresh.Request{Want: c.want, Prior: snap, Open: c.open, Types: e.types, AcceptEmpty: o.mode == planner.RefreshOnly})
 	if diags.HasErrors() {
@@ -172,6 +183,48 @@ func (e *engine) compare(ctx context.Context, cfg config, o options, snap *state
 	}
 	e.t.Fatalf("the plan always misses something")
 	return c, nil
+}
+
+// share takes note of shared objects, which nobody counts afterwards.
+func (e *engine) share(want []desired.Object) {
+	for i := range want {
+		if o := &want[i]; o.Lifecycle.Shared {
+			if id := idOf(e.types, o); !e.common[id] {
+				e.common[id] = false
+			}
+		}
+	}
+}
+
+// idOf is what an object is called on its broker.
+func idOf(types map[addr.Provider]*providers.Type, o *desired.Object) string {
+	return o.Type + " " + types[o.Provider].Resources[o.Type].Identity(o.Value)
+}
+
+// noneLost: what is wanted under any address is deleted only to be made anew at
+// that very one. A delete under one address and a create under another of the same
+// live object would race, and lose what is in it.
+func noneLost(t tester, c compared, types map[addr.Provider]*providers.Type) {
+	t.Helper()
+	wanted := map[string]*desired.Object{}
+	for i := range c.want {
+		wanted[idOf(types, &c.want[i])] = &c.want[i]
+	}
+	for i := range c.plan.Steps {
+		st := &c.plan.Steps[i]
+		if st.Action != plan.Delete {
+			continue
+		}
+		s := types[st.Provider].Resources[st.Addr.Type]
+		v, err := recorded.Decode(s, st.SchemaVersion, st.Before)
+		if err != nil {
+			t.Fatalf("%v", err)
+		}
+		o := wanted[st.Addr.Type+" "+s.Identity(v)]
+		if o != nil && (o.Addr != st.Addr || o.Lifecycle.Shared) {
+			t.Fatalf("%s deletes what %s wants%s", st.ID, o.Addr, steps(c.plan))
+		}
+	}
 }
 
 func (e *engine) measure(ctx context.Context, p providers.Provider, m planner.Missing, live map[addr.Instance]planner.Live, into map[addr.Instance]providers.Depth) error {
@@ -201,7 +254,7 @@ func everything(snap *state.Snapshot, want []desired.Object) []addr.Target {
 }
 
 // run is one `msgflo apply`.
-func (e *engine) run(cfg config, o options) ran {
+func (e *engine) run(cfg declared, o options) ran {
 	e.t.Helper()
 	ctx := context.Background()
 	snap, may := e.load()
@@ -219,11 +272,13 @@ func (e *engine) run(cfg config, o options) ran {
 func (e *engine) carryOut(c compared, snap *state.Snapshot) ran {
 	e.t.Helper()
 	r := ran{plan: c.plan}
+	noneLost(e.t, c, e.types)
 	doc, p := e.saved(c.plan)
 	if len(p.Blocked()) > 0 {
 		r.blocked = true
 		return r
 	}
+	snap = apply.Readdress(snap, c.plan.Moved)
 	e.snap = clone(e.t, snap)
 	e.runs++
 	e.intent, e.log = doc, nil

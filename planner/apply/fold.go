@@ -3,6 +3,7 @@ package apply
 import (
 	"encoding/json"
 	"maps"
+	"slices"
 
 	"github.com/msgflo/msgflo/config/addr"
 	"github.com/msgflo/msgflo/planner/plan"
@@ -24,20 +25,57 @@ func Fold(snapshot *state.Snapshot, outcomes []state.Outcome) *state.Snapshot {
 	return &next
 }
 
+// Readdress brings recorded objects to the addresses that a plan found for
+// them, all at once: they may take each other's. It changes names only, so it is stored before
+// the first step, which then finds everything under the address that it has in the plan.
+func Readdress(snapshot *state.Snapshot, moves []plan.Moved) *state.Snapshot {
+	if len(moves) == 0 {
+		return snapshot
+	}
+	to := make(map[addr.Instance]addr.Instance, len(moves))
+	for _, m := range moves {
+		to[m.From] = m.To
+	}
+	next := *snapshot
+	next.Objects = make([]state.Object, len(snapshot.Objects))
+	for i, o := range snapshot.Objects {
+		if a, moves := to[o.Addr]; moves {
+			o.Addr = a
+		}
+		o.Within, o.After = readdressed(o.Within, to), readdressed(o.After, to)
+		next.Objects[i] = o
+	}
+	next.Sort()
+	return &next
+}
+
+// readdressed returns the same list where nothing changes, and never edits it.
+func readdressed(as []addr.Instance, to map[addr.Instance]addr.Instance) []addr.Instance {
+	out := as
+	for i, a := range as {
+		b, moves := to[a]
+		if !moves {
+			continue
+		}
+		if &out[0] == &as[0] {
+			out = slices.Clone(as)
+		}
+		out[i] = b
+	}
+	return out
+}
+
 // A folder is a snapshot by address. Objects are shared with the snapshot it
 // was made from, and replaced, never changed.
 type folder struct {
 	at      map[addr.Instance]*state.Object
 	pending map[addr.Instance]*state.Object
-	fresh   map[addr.Instance]bool          // set by an outcome
-	moved   map[addr.Instance]addr.Instance // from, to
 	gone    map[addr.Instance]bool
 }
 
 func newFolder(s *state.Snapshot) *folder {
 	f := &folder{
-		at: make(map[addr.Instance]*state.Object, len(s.Objects)), pending: map[addr.Instance]*state.Object{},
-		fresh: map[addr.Instance]bool{}, moved: map[addr.Instance]addr.Instance{}, gone: map[addr.Instance]bool{},
+		at: make(map[addr.Instance]*state.Object, len(s.Objects)), pending: map[addr.Instance]*state.Object{}, gone: map[addr.Instance]bool{},
 	}
 	for i := range s.Objects {
 		f.at[s.Objects[i].Addr] = &s.Objects[i]
@@ -54,30 +92,19 @@ func (f *folder) add(o *state.Outcome) {
 		return
 	}
 	delete(f.pending, o.Addr)
-	// Another object may have moved to the old address in the meantime.
-	if p := o.Prev; p != nil && *p != o.Addr && !f.fresh[*p] {
-		f.drop(*p)
-		f.moved[*p] = o.Addr
-	}
 	if o.Object == nil {
-		f.drop(o.Addr)
+		delete(f.at, o.Addr)
+		f.gone[o.Addr] = true
 		return
 	}
 	c := *o.Object
 	c.Addr = o.Addr
 	f.at[o.Addr] = &c
-	f.fresh[o.Addr] = true
 	delete(f.gone, o.Addr)
 }
 
-func (f *folder) drop(a addr.Instance) {
-	delete(f.at, a)
-	delete(f.fresh, a)
-	f.gone[a] = true
-}
-
-// objects are the folded ones in address order. Relations follow an object that
-// moved and forget one that is gone.
+// objects are the folded ones in address order. Relations forget an object that
+// is gone.
 func (f *folder) objects() []state.Object {
 	s := state.Snapshot{Objects: make([]state.Object, 0, len(f.at))}
 	for _, o := range f.at {
@@ -114,15 +141,14 @@ func (f *folder) relink(as []addr.Instance) []addr.Instance {
 	for _, a := range as {
 		if !f.gone[a] {
 			out = append(out, a)
-		} else if to, ok := f.moved[a]; ok && f.at[to] != nil {
-			out = append(out, to)
 		}
 	}
 	return out
 }
 
 // Recover is what a new run makes of one that did not end: the snapshot with
-// the recorded outcomes, and Pending in it every object that the run may have
+// the recorded outcomes (its objects are under the addresses of the plan: see
+// Readdress), and Pending in it every object that the run may have
 // created without recording it. The second answer names those addresses.
 func Recover(prior *state.Snapshot, intent *plan.Plan, outcomes []state.Outcome) (*state.Snapshot, map[addr.Instance]bool) {
 	next := Fold(prior, outcomes)
@@ -158,11 +184,7 @@ func Recover(prior *state.Snapshot, intent *plan.Plan, outcomes []state.Outcome)
 // may have set: whichever is wanted next, it is set again.
 func doubtSecrets(next *state.Snapshot, at map[addr.Instance]int, st *plan.Step) {
 	holes := secretsOf(st)
-	where := st.Addr
-	if st.Prev != nil {
-		where = *st.Prev
-	}
-	i, has := at[where]
+	i, has := at[st.Addr]
 	if !has || len(holes) == 0 {
 		return
 	}

@@ -133,7 +133,6 @@ func (s *stepper) unknown(ctx context.Context, a *attempt, err error) verdict {
 		out.Pending = true
 		out.Object, e = s.doubtful(a, a.change.After)
 	case a.st.Action.Updates() && !a.change.Before.IsNull() && a.setsSecret():
-		out.Prev = a.st.Prev
 		out.Object, e = s.doubtful(a, a.change.Before)
 	default:
 		return v

@@ -8,6 +8,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 	"pgregory.net/rapid"
 
+	"github.com/msgflo/msgflo/config/addr"
 	"github.com/msgflo/msgflo/planner"
 	"github.com/msgflo/msgflo/planner/plan"
 	"github.com/msgflo/msgflo/providers"
@@ -26,6 +27,7 @@ func foreign(t tester) *fake.World {
 		{"binding", map[string]cty.Value{"source": str("fe"), "destination": str("fq")}},
 		{"user", map[string]cty.Value{"name": str("fu"), "password": str("x")}},
 		{"widget", map[string]cty.Value{"name": str("fw")}},
+		{"policy", map[string]cty.Value{"name": str("common"), "pattern": str("^fbp$")}},
 	} {
 		if err := w.Put(o.typ, o.attrs); err != nil {
 			t.Fatalf("%v", err)
@@ -49,17 +51,27 @@ func inventory(w *fake.World) map[string]providers.Object {
 
 // converged checks that the world has what is wanted, as wanted, and what was
 // there before, and nothing else; that state says so; that the next plan is empty.
-func converged(e *engine, cfg config, before map[string]providers.Object) {
+func converged(e *engine, cfg declared, before map[string]providers.Object) {
 	e.t.Helper()
 	now := inventory(e.world)
 	res := e.types[main_].Resources
-	for _, o := range cfg.objects(e.snap, e.types[main_]) {
-		id := o.Type + " " + res[o.Type].Identity(o.Value)
+	want := cfg.objects(e.snap, e.types[main_])
+	owned := map[addr.Instance]bool{}
+	for i := range want {
+		o := &want[i]
+		id := idOf(e.types, o)
+		owned[o.Addr] = !o.Lifecycle.Shared
 		got, ok := now[id]
 		if !ok {
 			e.t.Fatalf("%s is not there: %s", o.Addr, id)
 		}
 		delete(now, id)
+		if o.Lifecycle.Shared {
+			e.common[id] = true
+			if got.Owner != "" {
+				e.t.Fatalf("%s is shared, and marked as that of %q", o.Addr, got.Owner)
+			}
+		}
 		sameAs(e.t, o.Addr.String(), res[o.Type], fake.Normalize(o.Type, o.Value), fake.Normalize(o.Type, got.Value))
 		if o.Type == "user" {
 			want := ""
@@ -71,13 +83,13 @@ func converged(e *engine, cfg config, before map[string]providers.Object) {
 			}
 		}
 	}
-	untouched(e.t, before, now)
-	if len(e.snap.Objects) != len(cfg) || len(e.snap.Pending) > 0 {
-		e.t.Fatalf("state has %d objects and %d pending, want %d:\n%s", len(e.snap.Objects), len(e.snap.Pending), len(cfg), encode(e.t, e.snap))
+	e.untouched(before, inventory(e.world), now)
+	if len(e.snap.Objects) != len(want) || len(e.snap.Pending) > 0 {
+		e.t.Fatalf("state has %d objects and %d pending, want %d:\n%s", len(e.snap.Objects), len(e.snap.Pending), len(want), encode(e.t, e.snap))
 	}
 	for _, o := range e.snap.Objects {
-		if !o.Owned {
-			e.t.Fatalf("%s is not ours", o.Addr)
+		if o.Owned != owned[o.Addr] {
+			e.t.Fatalf("%s is ours: %v", o.Addr, o.Owned)
 		}
 	}
 	again := e.run(cfg, options{})
@@ -100,19 +112,39 @@ func sameAs(t tester, what string, s *providers.Schema, want, got cty.Value) {
 	}
 }
 
-func untouched(t tester, before, now map[string]providers.Object) {
-	t.Helper()
-	for id, o := range before {
-		if n, ok := now[id]; !ok {
-			t.Fatalf("%s is gone, and was not ours", id)
-		} else if !n.Value.RawEquals(o.Value) {
-			t.Fatalf("%s was changed, and is not ours", id)
+// untouched checks that what was there before is as it was, that nothing is
+// left over beside it, and that what is shared stays, whoever made it.
+func (e *engine) untouched(before, now, beside map[string]providers.Object) {
+	e.t.Helper()
+	for id, seen := range e.common {
+		if _, ok := now[id]; seen && !ok {
+			e.t.Fatalf("%s is gone, and is shared", id)
 		}
 	}
-	for id := range now {
-		if _, ok := before[id]; !ok {
-			t.Fatalf("%s is left over", id)
+	for id, o := range before {
+		_, shared := e.common[id]
+		if n, ok := now[id]; !ok {
+			e.t.Fatalf("%s is gone, and was not ours", id)
+		} else if !shared && !n.Value.RawEquals(o.Value) {
+			e.t.Fatalf("%s was changed, and is not ours", id)
 		}
+	}
+	for id := range beside {
+		_, shared := e.common[id]
+		if _, ok := before[id]; !ok && !shared {
+			e.t.Fatalf("%s is left over", id)
+		}
+	}
+}
+
+// destroyed takes all down and checks that nothing of it is left.
+func (e *engine) destroyed(before map[string]providers.Object) {
+	e.t.Helper()
+	e.ok(e.run(nil, options{mode: planner.Destroy, consent: true}))
+	now := inventory(e.world)
+	e.untouched(before, now, now)
+	if len(e.snap.Objects)+len(e.snap.Pending) > 0 {
+		e.t.Fatalf("state remembers what was destroyed:\n%s", encode(e.t, e.snap))
 	}
 }
 
@@ -152,11 +184,7 @@ func sequences(t *testing.T, parallelism int) {
 				}
 			}
 		}
-		e.ok(e.run(nil, options{mode: planner.Destroy, consent: true}))
-		untouched(t, before, inventory(w))
-		if len(e.snap.Objects) > 0 {
-			t.Fatalf("state remembers what was destroyed")
-		}
+		e.destroyed(before)
 	})
 }
 

@@ -27,7 +27,7 @@ func hashSlots() chan struct{} { return make(chan struct{}, runtime.GOMAXPROCS(0
 // record writes down what a step that succeeded left: nil for nothing.
 func (s *stepper) record(ctx context.Context, st *plan.Step, o *state.Object) verdict {
 	var v verdict
-	v.outcome, v.fatal = s.write(ctx, state.Outcome{Addr: st.Addr, Prev: st.Prev, Object: o})
+	v.outcome, v.fatal = s.write(ctx, state.Outcome{Addr: st.Addr, Object: o})
 	v.ok = v.fatal == nil
 	return v
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/msgflo/msgflo/config/addr"
 	"github.com/msgflo/msgflo/config/diag"
+	"github.com/msgflo/msgflo/planner"
 	"github.com/msgflo/msgflo/planner/recorded"
 	"github.com/msgflo/msgflo/providers"
 	"github.com/msgflo/msgflo/state"
@@ -77,7 +78,10 @@ func hashJobs(r *Request) []hashJob {
 	if len(hashes) == 0 {
 		return nil
 	}
-	came := origins(r)
+	came := map[addr.Instance]addr.Instance{} // new address -> the recorded one
+	for from, to := range planner.Moves(planner.Input{Want: r.Want, Prior: r.Prior, Types: r.Types, Moves: r.Moves}) {
+		came[to] = from
+	}
 	paths := map[*providers.Schema][]cty.Path{}
 	var jobs []hashJob
 	for i := range r.Want {

@@ -91,13 +91,14 @@ func resources() map[string]*providers.Schema {
 			optional("write", "Names to write to.", cty.String),
 			optional("read", "Names to read from.", cty.String),
 		}},
-		"widget": {Doc: "Has what the others lack: a computed and an elastic attribute.", Attrs: []providers.Attr{
+		"widget": {Doc: "Has what the others lack: a computed, an elastic and a restarting attribute.", Attrs: []providers.Attr{
 			vhost(), name(),
 			{Name: "id", Doc: "Given by the broker.", Type: cty.String, Computed: true, ReadOnly: true},
 			optional("label", "For people.", cty.String),
 			fixed("size", "Fixed at creation.", cty.Number, cty.NumberIntVal(1)),
 			{Name: "replicas", Doc: "An autoscaler may move it.", Type: cty.Number, Elastic: true, Default: cty.NumberIntVal(1)},
 			optional("peer", "The id of another widget.", cty.String),
+			{Name: "env", Doc: "Read at its start only.", Type: cty.Map(cty.String), Restarts: true},
 		}},
 	}
 }

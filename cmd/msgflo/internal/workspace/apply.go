@@ -62,10 +62,12 @@ func (s *Session) Apply(ctx context.Context, p *Planned, h ApplyHooks) (*Applied
 // begin stores the intent. A state directory that cannot be written is found
 // here, before the first change to a broker.
 func (s *Session) begin(ctx context.Context, pl *plan.Plan) (state.Recorder, string, hcl.Diagnostics) {
-	if s.unfinished || s.pending {
+	if s.unfinished || s.pending || len(pl.Moved) > 0 {
 		// What an earlier run left is stored first: its intent gives way to this
-		// run's, which has no steps for what was found to be ours already.
-		next := *s.snap
+		// run's, which has no steps for what was found to be ours already. So are
+		// new addresses: a run that is cut short between two that take each other's
+		// would forget one.
+		next := *apply.Readdress(s.snap, pl.Moved)
 		if ds := s.save(ctx, &next); ds.HasErrors() {
 			return nil, "", ds
 		}

@@ -152,9 +152,12 @@ func (s *Session) Saved(ctx context.Context, p *plan.Plan) (*Planned, hcl.Diagno
 func meterable(p *plan.Plan, live map[addr.Instance]planner.Live) []addr.Instance {
 	var out []addr.Instance
 	for i := range p.Steps {
-		st := &p.Steps[i]
-		if l, ok := live[st.Addr]; st.Risk != nil && ok && l.Value != cty.NilVal && !l.Value.IsNull() {
-			out = append(out, st.Addr)
+		at := p.Steps[i].Addr
+		if prev := p.Steps[i].Prev; prev != nil {
+			at = *prev // where it is recorded
+		}
+		if l, ok := live[at]; p.Steps[i].Risk != nil && ok && l.Value != cty.NilVal && !l.Value.IsNull() {
+			out = append(out, at)
 		}
 	}
 	return out
