@@ -94,7 +94,7 @@ func TestReaddress(t *testing.T) {
 		{"a circle", snapshot(object("a"), object("b", a), object("c", a)), "c>a a>b b>c", "a=c(b) b=a c=b(b)"},
 	} {
 		var moves []plan.Moved
-		for _, m := range strings.FieldsSeq(c.moves) {
+		for m := range strings.FieldsSeq(c.moves) {
 			from, to, _ := strings.Cut(m, ">")
 			moves = append(moves, plan.Moved{From: at("queue", from), To: at("queue", to)})
 		}
