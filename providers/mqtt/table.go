@@ -236,7 +236,10 @@ func (t *table) clear(r *retained.Reader, d *routes.Document, v *view) {
 	if v.there {
 		return
 	}
-	o, err := p.options(p.ctx)
+	// What a router that was killed left: its last will.
+	err := r.Send(p.ctx, mqtt.Outgoing{Topic: routes.RouterTopic(p.lineage), QoS: mqtt.AtLeastOnce, Retained: true})
+	o, failed := p.options(p.ctx)
+	err = errors.Join(err, failed)
 	lanes := map[int]bool{0: true}
 	for _, g := range d.Gone {
 		lanes[g.Lane] = true

@@ -4,14 +4,17 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
+	"github.com/msgflo/msgflo/providers/mqtt/embedded"
 	"github.com/msgflo/msgflo/providers/mqtt/mosquittotest"
 	"github.com/msgflo/msgflo/providers/mqtt/router"
 	"github.com/msgflo/msgflo/providers/mqtt/router/retained"
@@ -19,7 +22,14 @@ import (
 	"github.com/msgflo/msgflo/providers/transport/mqtt"
 )
 
+// routerEnv makes the test binary a router, for tests that kill one: its
+// broker's URL and the lineage, a space between.
+const routerEnv = "MSGFLO_TEST_ROUTER"
+
 func TestMain(m *testing.M) {
+	if url, lineage, ok := strings.Cut(os.Getenv(routerEnv), " "); ok {
+		os.Exit(beRouter(url, lineage))
+	}
 	code := mosquittotest.Run(m)
 	if err := goleak.Find(); err != nil && code == 0 {
 		fmt.Fprintln(os.Stderr, err)
@@ -28,11 +38,90 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+func beRouter(url, lineage string) int {
+	s, err := router.New(router.Options{URL: url, Lineage: lineage, Ready: func() { fmt.Println("ready") },
+		RetryMin: time.Millisecond, RetryMax: 50 * time.Millisecond, Grace: 20 * time.Millisecond})
+	if err == nil {
+		err = s.Run(context.Background())
+	}
+	fmt.Println(err)
+	return 1
+}
+
 // patience is how long a test waits for what must come.
-const patience = 60 * time.Second
+const patience = 30 * time.Second
 
 func fast(url string) mqtt.Options {
 	return mqtt.Options{URL: url, RetryMin: time.Millisecond, RetryMax: 50 * time.Millisecond}
+}
+
+// A stage is a kind of broker to play on.
+type stage struct {
+	name string
+	// start starts one; it and restart leave what is retained, sessions and their
+	// queues as they were.
+	start func(t testing.TB) (url string, restart func())
+}
+
+func stages() []stage {
+	return []stage{
+		{"Mosquitto", func(t testing.TB) (string, func()) {
+			b := mosquittotest.Start(t, mosquittotest.Options{Persist: true, Config: []string{"max_queued_messages 100000"}})
+			return b.URL, func() { b.Restart(t) }
+		}},
+		{"embedded", startEmbedded},
+	}
+}
+
+func startEmbedded(t testing.TB) (string, func()) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	addr := l.Addr().String()
+	l.Close()
+	folder := t.TempDir()
+	var stop func()
+	start := func() {
+		ready := make(chan struct{})
+		b, err := embedded.New(embedded.Spec{Broker: "b", Listen: addr, Persist: true}, embedded.Options{Folder: folder, Ready: func(embedded.Addresses) { close(ready) }, Log: slog.New(slog.NewTextHandler(t.Output(), nil))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx, cancel := context.WithCancel(context.Background())
+		ended := make(chan error, 1)
+		go func() { ended <- b.Run(ctx) }()
+		stop = sync.OnceFunc(func() {
+			cancel()
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		})
+		select {
+		case <-ready:
+		case err := <-ended:
+			ended <- nil
+			t.Fatal(err)
+		}
+	}
+	start()
+	t.Cleanup(func() { stop() })
+	return "mqtt://" + addr, func() {
+		stop()
+		start()
+	}
+}
+
+// everywhere plays a test on each stage.
+func everywhere(t *testing.T, play func(t *testing.T, w *world)) {
+	for _, s := range stages() {
+		t.Run(s.name, func(t *testing.T) {
+			url, restart := s.start(t)
+			w := newWorld(t, url, "lineage of "+t.Name())
+			w.restart = restart
+			play(t, w)
+		})
+	}
 }
 
 // A world is a broker with the routes of one lineage.
@@ -40,18 +129,43 @@ type world struct {
 	t       testing.TB
 	url     string
 	lineage string
+	restart func()
 	reader  *retained.Reader
 	doc     *routes.Document
 }
 
 func newWorld(t testing.TB, url, lineage string) *world {
 	t.Helper()
-	r, err := retained.Dial(t.Context(), fast(url))
-	if err != nil {
-		t.Fatal(err)
+	w := &world{t: t, url: url, lineage: lineage}
+	t.Cleanup(func() {
+		if w.reader != nil {
+			w.reader.Close()
+		}
+	})
+	return w
+}
+
+// do has a reader do something, a new one where the connection broke.
+func (w *world) do(f func(ctx context.Context, r *retained.Reader) error) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for {
+		var err error
+		if w.reader == nil {
+			w.reader, err = retained.Dial(ctx, fast(w.url))
+		}
+		if err == nil {
+			if err = f(ctx, w.reader); err == nil {
+				return
+			}
+			w.reader.Close()
+		}
+		w.reader = nil
+		if ctx.Err() != nil {
+			w.t.Fatal(err)
+		}
 	}
-	t.Cleanup(func() { r.Close() })
-	return &world{t: t, url: url, lineage: lineage, reader: r}
 }
 
 // put writes a document with exactly some routes, and returns its revision.
@@ -77,24 +191,24 @@ func (w *world) put(rs ...routes.Route) int64 {
 
 func (w *world) send(m mqtt.Outgoing) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	if err := w.reader.Send(ctx, m); err != nil {
-		w.t.Fatal(err)
-	}
+	w.do(func(ctx context.Context, r *retained.Reader) error { return r.Send(ctx, m) })
+}
+
+// kept is what is retained under a topic, "" for nothing.
+func (w *world) kept(topic string) string {
+	w.t.Helper()
+	var all map[string][]byte
+	w.do(func(ctx context.Context, r *retained.Reader) (err error) {
+		all, err = r.Read(ctx, topic)
+		return err
+	})
+	return string(all[topic])
 }
 
 // announced is what the lineage's router says.
 func (w *world) announced() (routes.Announcement, bool) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
-	topic := routes.RouterTopic(w.lineage)
-	all, err := w.reader.Read(ctx, topic)
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	return routes.ParseAnnouncement(all[topic])
+	return routes.ParseAnnouncement([]byte(w.kept(routes.RouterTopic(w.lineage))))
 }
 
 // carried waits until a router carries a revision.
@@ -226,4 +340,15 @@ func (e *ear) bodies(n int) []string {
 		out = append(out, string(m.Body))
 	}
 	return out
+}
+
+func (e *ear) reset() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.heard = nil
+}
+
+func (e *ear) until(enough func([]mqtt.Received) bool) {
+	e.t.Helper()
+	eventually(e.t, "what is awaited arrives", func() bool { return enough(e.all()) })
 }

@@ -17,7 +17,7 @@ import (
 // who connects last: the sessions have fixed names, so they would throw each other
 // out for ever. Who comes announces a higher epoch before it touches a session;
 // who hears of a higher one lets go, and takes over when the announcement goes
-// (each router's last will is to empty it) and stays away.
+// (each router's last will is to take it away) and stays away.
 func (r *run) loop(ctx context.Context) {
 	mine := routes.Announcement{Instance: r.instance, Epoch: r.others.next()}
 	r.holder = true

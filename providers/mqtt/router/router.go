@@ -168,7 +168,7 @@ func (r *run) open(ctx context.Context) error {
 	desk.ClientID = routes.ClientID(r.opts.Lineage, 0) + "-desk-" + r.instance[:10]
 	r.desk, err = mqtt.DialClient(ctx, mqtt.ClientOptions{
 		Options: desk, Receive: r.receive, Up: r.inbox.up,
-		Will: &mqtt.Outgoing{Topic: own[1], QoS: mqtt.AtLeastOnce, Retained: true},
+		Will: &mqtt.Outgoing{Topic: own[1], Body: []byte(nobody), QoS: mqtt.AtLeastOnce, Retained: true},
 	})
 	if err != nil {
 		return err
@@ -192,6 +192,9 @@ func (r *run) close() {
 	}
 	_ = r.desk.Close() // it has no error
 }
+
+// nobody is what the last will says: some brokers take no empty one.
+const nobody = "{}"
 
 // farewell bounds the last word of a router that ends.
 const farewell = 2 * time.Second

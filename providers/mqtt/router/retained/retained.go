@@ -104,6 +104,16 @@ func (r *Reader) bounded(ctx context.Context, late error) (context.Context, func
 	}
 }
 
+// Broken reports whether the connection has ended by itself.
+func (r *Reader) Broken() bool {
+	select {
+	case <-r.broken:
+		return true
+	default:
+		return false
+	}
+}
+
 // Close ends the connection.
 func (r *Reader) Close() error { return r.client.Close() }
 
