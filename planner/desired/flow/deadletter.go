@@ -29,7 +29,7 @@ func (l *lowering) deadLetter(k *link) {
 	if why := k.to.party.client.keeps; why != "" {
 		l.warnf(at, "Few dead letters", "%s is written with the client %s, and %s. Only what expires or overflows becomes a dead letter.", k.to, k.to.party.Client, why)
 	}
-	k.to.party.relations.consumer(k.to.party, k.dead.party)
+	k.to.party.sendsTo(k.dead)
 }
 
 func (l *lowering) deadLetters() {

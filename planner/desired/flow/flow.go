@@ -148,7 +148,8 @@ type Lowered struct {
 	Objects []Object // in address order; each once, however many edges share it
 	// Processes says, by role, how its process stands to the objects: Within its
 	// in-queues and out-exchanges, After fbp and the bindings of its edges; Soft after the
-	// processes of the roles that it sends to, given by their owners' address with the type "process".
+	// processes of consumers that must be up before it (a source's, and any whose queue is
+	// not durable), given by their owners' address with the type "process".
 	Processes map[*Role]Relations
 	// Keepers are transient bindings that the agent declares again, by owner.
 	Keepers []Keeper

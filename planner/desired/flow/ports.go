@@ -20,6 +20,7 @@ type party struct {
 	failed    bool // reported; its ports are passed over
 	in, out   ports
 	relations Relations
+	fed       bool // an edge leads to it
 }
 
 func (p *party) owner() ownerKey { return ownerKey{p.Module, p.Owner} }
@@ -266,6 +267,7 @@ func (l *lowering) link() {
 		}
 		if k.from != nil && k.to != nil && (k.dead != nil || e.DeadLetter == nil) && l.delivers(e) {
 			l.links = append(l.links, k)
+			k.to.party.fed = true
 		}
 	}
 	slices.SortStableFunc(l.links, func(a, b *link) int {

@@ -129,13 +129,13 @@ func (l *lowering) oneTarget() {
 func (l *lowering) edge(k *link) {
 	queue := place{typeQueue, k.to.Queue}
 	c := k.claim(k.key())
-	from, to := &k.from.party.relations, k.to.party
+	from := &k.from.party.relations
 	if k.Delivery == roundrobin {
 		l.roundrobin(k, queue, c)
 	} else {
 		from.after(l.bind(k.from.Queue, queue, c, false))
 	}
-	from.consumer(k.from.party, to)
+	k.from.party.sendsTo(k.to)
 	if k.dead != nil {
 		l.deadLetter(k)
 	}
@@ -164,8 +164,19 @@ func (l *lowering) short(name string, k *link) bool {
 	return true
 }
 
-// consumer has a role's process come after that of one it sends to: consumers
-// are up before producers, as far as that goes.
+// sendsTo has the process of a role come after that of one it sends to, where
+// that makes a difference. A role that no edge leads to is a source and sends
+// from its first instant, so its consumers are up before it. One that edges lead
+// to sends what it gets, and that waits in durable queues: a deep pipeline need
+// not boot one process after the other. A queue that comes and goes with its
+// consumer would miss messages, so there everybody waits.
+func (p *party) sendsTo(to *port) {
+	if !p.fed || !to.party.client.inport(to.Queue, to.Durable).durable {
+		p.relations.consumer(p, to.party)
+	}
+}
+
+// consumer has a role's process come after that of one it sends to.
 func (r *Relations) consumer(sender, to *party) {
 	if sender != to && !to.Foreign && to.Owner != "" {
 		r.Soft = append(r.Soft, to.process())
