@@ -5,12 +5,16 @@
 package desired
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
 
 	"github.com/msgflo/msgflo/config"
 	"github.com/msgflo/msgflo/config/addr"
+	"github.com/msgflo/msgflo/planner/desired/flow"
 	"github.com/msgflo/msgflo/providers"
 )
 
@@ -45,6 +49,9 @@ type Result struct {
 	Variables map[string]cty.Value // evaluated root variables, marked where sensitive
 	Moves     []Move
 	Forget    []addr.Target
+	// Roles are what participants play on each broker, by name, with the ports
+	// that their edges imply and what carries them.
+	Roles map[addr.Provider][]*flow.Role
 }
 
 // Broker is an evaluated broker block.
@@ -136,10 +143,25 @@ func (e *evaluator) run() *Result {
 			r.Variables[name] = val
 		}
 	}
+	r.Roles = e.roles()
 	r.Outputs = e.rootOutputs()
 	r.Queries = e.openQueries()
 	e.moves(r)
 	return r
+}
+
+// roles are those of all brokers that can be told.
+func (e *evaluator) roles() map[addr.Provider][]*flow.Role {
+	out := map[addr.Provider][]*flow.Role{}
+	for _, l := range e.lowering {
+		for _, p := range l.players {
+			if !p.unclear && !p.failed {
+				out[l.broker.addr] = append(out[l.broker.addr], p.role)
+			}
+		}
+		slices.SortFunc(out[l.broker.addr], func(a, b *flow.Role) int { return strings.Compare(a.Name, b.Name) })
+	}
+	return out
 }
 
 // visit evaluates every declaration of one module instance.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -13,8 +12,8 @@ import (
 	"github.com/msgflo/msgflo/config/addr"
 	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/planner/desired"
+	"github.com/msgflo/msgflo/planner/desired/flow"
 	"github.com/msgflo/msgflo/providers"
-	"github.com/msgflo/msgflo/providers/discovery"
 	"github.com/msgflo/msgflo/providers/transport"
 	"github.com/msgflo/msgflo/state"
 )
@@ -67,7 +66,11 @@ func (w *Workspace) Messages(ctx context.Context) (*Messages, hcl.Diagnostics) {
 	for i := range res.Objects {
 		m.enter(&res.Objects[i])
 	}
-	m.enterForeign(res.Objects)
+	for _, on := range sortedProviders(res.Roles) {
+		for _, r := range res.Roles[on] {
+			m.enterPorts(r, on)
+		}
+	}
 	return m, diags
 }
 
@@ -217,25 +220,9 @@ func (m *Messages) Leads(from, to Endpoint) bool {
 	return false
 }
 
-// enter takes note of what an object says of ports and bindings.
+// enter takes note of what an object says of bindings.
 func (m *Messages) enter(o *desired.Object) {
 	switch o.Type {
-	case "process":
-		on := m.named(textAttr(o.Value, "broker"))
-		m.enterPorts(on, textAttr(o.Value, "role"), true, o.Value.GetAttr("inports"))
-		m.enterPorts(on, textAttr(o.Value, "role"), false, o.Value.GetAttr("outports"))
-	case "announcement":
-		a, err := discovery.Parse([]byte(textAttr(o.Value, "message")))
-		if err != nil {
-			return
-		}
-		on := m.named(textAttr(o.Value, "broker"))
-		for _, p := range a.Inports {
-			m.add(Endpoint{on, a.Role, p.ID, true, p.Queue})
-		}
-		for _, p := range a.Outports {
-			m.add(Endpoint{on, a.Role, p.ID, false, p.Queue})
-		}
 	case "exchange":
 		m.exchanges[[2]string{o.Provider.Name, textAttr(o.Value, "name")}] = true
 	case "binding":
@@ -248,65 +235,19 @@ func (m *Messages) enter(o *desired.Object) {
 	}
 }
 
-func (m *Messages) enterPorts(on addr.Provider, role string, in bool, list cty.Value) {
-	if list.IsNull() || !list.IsKnown() {
-		return
+func (m *Messages) enterPorts(r *flow.Role, on addr.Provider) {
+	for _, p := range r.Inports {
+		m.add(Endpoint{on, r.Name, p.ID, true, p.Queue})
 	}
-	for _, p := range list.AsValueSlice() {
-		m.add(Endpoint{on, role, textAttr(p, "id"), in, textAttr(p, "queue")})
+	for _, p := range r.Outports {
+		m.add(Endpoint{on, r.Name, p.ID, false, p.Queue})
 	}
-}
-
-// enterForeign finds the ports of foreign participants, of which no process
-// tells: their queues and exchanges are addressed by their ports.
-func (m *Messages) enterForeign(objs []desired.Object) {
-	told := map[[2]string]bool{}
-	for i := range objs {
-		if t := objs[i].Type; t == "process" || t == "announcement" {
-			told[[2]string{objs[i].Addr.Module, objs[i].Addr.Owner}] = true
-		}
-	}
-	// An inport of a Node client has an exchange beside its queue.
-	inports := map[[2]string]bool{}
-	for _, typ := range []string{"queue", "exchange"} {
-		for i := range objs {
-			o := &objs[i]
-			role, ok := strings.CutPrefix(o.Addr.Owner, "participant.")
-			name := textAttr(o.Value, "name")
-			on := [2]string{o.Provider.Name, name}
-			if !ok || o.Type != typ || told[[2]string{o.Addr.Module, o.Addr.Owner}] || inports[on] || madeForEdges(name) {
-				continue
-			}
-			id, err := strconv.Unquote(strings.Trim(o.Addr.Key, "[]"))
-			if err != nil {
-				continue
-			}
-			inports[on] = typ == "queue"
-			m.add(Endpoint{o.Provider, role, id, typ == "queue", name})
-		}
-	}
-}
-
-// madeForEdges are MsgFlo's exchanges of round robins and dead letters, which
-// are no ports.
-func madeForEdges(name string) bool {
-	return strings.HasPrefix(name, "out-") || strings.HasPrefix(name, "dead-")
 }
 
 func (m *Messages) add(p Endpoint) {
 	if p.ID != "" && p.Carrier != "" && p.Broker != (addr.Provider{}) && !slices.Contains(m.ports, p) {
 		m.ports = append(m.ports, p)
 	}
-}
-
-// named is the broker of a block's name.
-func (m *Messages) named(name string) addr.Provider {
-	for a := range m.brokers {
-		if a.Name == name {
-			return a
-		}
-	}
-	return addr.Provider{}
 }
 
 // textAttr is a text attribute of an evaluated object, "" where it has none.

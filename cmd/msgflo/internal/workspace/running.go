@@ -13,6 +13,7 @@ import (
 	"github.com/msgflo/msgflo/config/addr"
 	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/planner/desired"
+	"github.com/msgflo/msgflo/planner/desired/flow"
 	"github.com/msgflo/msgflo/providers"
 	"github.com/msgflo/msgflo/providers/launch"
 	"github.com/msgflo/msgflo/providers/local/control"
@@ -24,6 +25,7 @@ import (
 type Running struct {
 	w        *Workspace
 	declared []fact
+	played   map[addr.Provider][]*flow.Role
 	brokers  map[addr.Provider]desired.Broker
 	pool     *pool
 	notes    []string
@@ -46,7 +48,7 @@ func (w *Workspace) Running() *Running {
 		r.notes = append(r.notes, "The configuration cannot be evaluated (msgflo validate says why): only what was applied and what runs is shown.")
 		return r
 	}
-	r.declared, r.brokers = factsOf(res), res.Providers
+	r.declared, r.played, r.brokers = factsOf(res), res.Roles, res.Providers
 	r.pool.declare(res.Providers)
 	return r
 }
@@ -89,12 +91,7 @@ func (r *Running) Status(ctx context.Context, rec *Recorded, here Here) *Status 
 	if here.Agent != nil {
 		s.Agent = &Agent{here.Agent.PID, here.Agent.Version, here.Agent.Started}
 	}
-	t := &table{here: here, roles: map[roleKey]*Role{}}
-	t.add(r.declared)
-	t.add(rec.facts)
-	for i := range here.Held {
-		t.held(&here.Held[i])
-	}
+	t := r.table(rec, here)
 	r.traffic(ctx, t, s)
 	s.Roles, s.Edges = t.sorted(), t.edgeList()
 	if s.Notes == nil {
@@ -105,13 +102,18 @@ func (r *Running) Status(ctx context.Context, rec *Recorded, here Here) *Status 
 
 // Roles are the roles of this directory, for commands that take one.
 func (r *Running) Roles(rec *Recorded, here Here) []Role {
+	return r.table(rec, here).sorted()
+}
+
+func (r *Running) table(rec *Recorded, here Here) *table {
 	t := &table{here: here, roles: map[roleKey]*Role{}}
+	t.foreign(r.played)
 	t.add(r.declared)
 	t.add(rec.facts)
 	for i := range here.Held {
 		t.held(&here.Held[i])
 	}
-	return t.sorted()
+	return t
 }
 
 // traffic asks each broker once about all its queues.

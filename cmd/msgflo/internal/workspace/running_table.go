@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/msgflo/msgflo/config/addr"
+	"github.com/msgflo/msgflo/planner/desired/flow"
 	"github.com/msgflo/msgflo/providers/launch"
 	"github.com/msgflo/msgflo/providers/local/control"
 )
@@ -30,20 +31,42 @@ type table struct {
 	edges  map[edgeKey]*Edge
 }
 
-// add takes the objects of one source: processes, then what is left of
-// participants without one, then edges.
-func (t *table) add(facts []fact) {
-	launched := map[string]bool{}
-	for i := range facts {
-		if f := &facts[i]; f.addr.Type == "process" {
-			launched[f.owner()] = true
-			t.process(f)
+// foreign takes the declared participants that nobody launches.
+func (t *table) foreign(played map[addr.Provider][]*flow.Role) {
+	for on, roles := range played {
+		for _, p := range roles {
+			if !p.Foreign {
+				continue
+			}
+			r := &Role{Broker: on.Name, Role: p.Name, Address: p.Owner, Client: p.Client, State: Foreign, Declared: true,
+				Replicas: []launch.Replica{}, Inports: lowered(p.Inports), Outports: lowered(p.Outports)}
+			if p.Module != "" {
+				r.Address = p.Module + "." + p.Owner
+			}
+			t.roles[roleKey{on.Name, p.Name}] = r
 		}
 	}
-	for _, r := range t.roles {
-		if r.State != Foreign && r.State != LeftOver {
-			launched[r.Address] = true
+}
+
+func lowered(ps []*flow.Port) []Port {
+	out := make([]Port, len(ps))
+	for i, p := range ps {
+		out[i] = Port{ID: p.ID, Queue: p.Queue}
+	}
+	return out
+}
+
+// add takes the objects of one source: processes, then what is left of
+// participants that are not known otherwise, then edges.
+func (t *table) add(facts []fact) {
+	for i := range facts {
+		if facts[i].addr.Type == "process" {
+			t.process(&facts[i])
 		}
+	}
+	told := map[string]bool{}
+	for _, r := range t.roles {
+		told[r.Address] = told[r.Address] || r.State != LeftOver
 	}
 	for i := range facts {
 		f := &facts[i]
@@ -51,9 +74,8 @@ func (t *table) add(facts []fact) {
 			t.vhost(f)
 		}
 		switch {
-		case f.of("participant") && f.addr.Type == "process":
-		case f.of("participant") && !launched[f.owner()]:
-			t.foreign(f)
+		case f.of("participant") && !f.declared && !told[f.owner()]:
+			t.leftOver(f)
 		case f.of("graph"):
 			t.edge(f)
 		}
@@ -96,21 +118,16 @@ func (t *table) process(f *fact) {
 	}
 }
 
-// foreign makes a role of a participant that nobody launches, from its queues
+// leftOver makes a role of a participant that was declared once, from its queues
 // and exchanges.
-func (t *table) foreign(f *fact) {
-	name := f.text("role")
-	if name == "" {
-		name = strings.TrimPrefix(f.addr.Owner, "participant.")
+func (t *table) leftOver(f *fact) {
+	if f.addr.Type != "queue" && f.addr.Type != "exchange" {
+		return
 	}
-	k := roleKey{f.provider.Name, name}
+	k := roleKey{f.provider.Name, strings.TrimPrefix(f.addr.Owner, "participant.")}
 	r := t.roles[k]
 	if r == nil {
-		state := Foreign
-		if !f.declared {
-			state = LeftOver
-		}
-		r = &Role{Broker: k.broker, Role: k.role, Address: f.owner(), State: state, Declared: f.declared,
+		r = &Role{Broker: k.broker, Role: k.role, Address: f.owner(), State: LeftOver,
 			Replicas: []launch.Replica{}, Inports: []Port{}, Outports: []Port{}}
 		t.roles[k] = r
 	}

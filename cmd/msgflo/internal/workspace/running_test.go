@@ -10,6 +10,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/config/addr"
+	"github.com/msgflo/msgflo/planner/desired/flow"
 	"github.com/msgflo/msgflo/providers/launch"
 	"github.com/msgflo/msgflo/providers/local/control"
 )
@@ -49,6 +50,8 @@ func factsFor(t *testing.T, declared bool, machine string) []fact {
 		{at(t, `participant.resize.queue["in"]`), main_, obj("name", "resize.IN", "vhost", "eu"), declared},
 		{at(t, `participant.sensor.exchange["out"]`), main_, obj("name", "sensor.OUT", "vhost", "eu"), declared},
 		{at(t, `participant.sensor.queue["set"]`), main_, obj("name", "sensor.SET", "vhost", "eu"), declared},
+		{at(t, `participant.sensor.announcement`), here, obj("role", "sensor"), declared},
+		{at(t, `participant.each["a"].queue["in"]`), main_, obj("name", "a.IN", "vhost", "eu"), declared},
 		{at(t, `graph.g.binding["sensor.out -> resize.in"]`), main_, obj("source", "sensor.OUT", "destination", "resize.IN", "destination_type", "queue"), declared},
 		{at(t, `graph.g.policy["resize.in"]`), main_, obj("name", "p"), declared},
 	}
@@ -66,13 +69,15 @@ func heldProcess(t *testing.T, name string, s *launch.Status) control.Held {
 
 func tabled(t *testing.T, declared, recorded []fact, here Here) *table {
 	t.Helper()
-	tb := &table{here: here, roles: map[roleKey]*Role{}}
-	tb.add(declared)
-	tb.add(recorded)
-	for i := range here.Held {
-		tb.held(&here.Held[i])
+	r := &Running{declared: declared}
+	if declared != nil {
+		r.played = map[addr.Provider][]*flow.Role{main_: {
+			{Owner: "participant.resize", Name: "resize"},
+			{Owner: "participant.sensor", Name: "sensor", Foreign: true, Inports: []*flow.Port{{ID: "set", Queue: "sensor.SET"}}, Outports: []*flow.Port{{ID: "out", Queue: "sensor.OUT"}}},
+			{Owner: `participant.each["a"]`, Name: "a", Client: "cpp", Foreign: true},
+		}}
 	}
-	return tb
+	return r.table(&Recorded{facts: recorded}, here)
 }
 
 func roleIn(t *testing.T, tb *table, name string) Role {
@@ -146,7 +151,10 @@ func TestForeignAndEdges(t *testing.T) {
 	if s.State != Foreign || !s.Declared || len(s.Inports) != 1 || s.Inports[0].ID != "set" || len(s.Outports) != 1 {
 		t.Errorf("%+v", s)
 	}
-	if len(tb.roles) != 2 {
+	if e := roleIn(t, tb, "a"); e.Address != `participant.each["a"]` || e.State != Foreign || e.Client != "cpp" {
+		t.Errorf("%+v", e)
+	}
+	if len(tb.roles) != 3 {
 		t.Errorf("roles %v", tb.roles)
 	}
 	n := int64(5)
@@ -179,7 +187,7 @@ func TestOddFacts(t *testing.T) {
 		{at(t, "graph.g.binding"), main_, cty.EmptyObjectVal, true},
 	}
 	here := Here{Held: []control.Held{{Key: control.Key{Kind: control.Process, Name: "no slash"}, Spec: json.RawMessage("{")}, {Key: control.Key{Kind: control.Keeper, Name: "k"}}}}
-	tb := tabled(t, odd, nil, here)
+	tb := (&Running{declared: odd}).table(&Recorded{}, here)
 	var names []string
 	for _, r := range tb.sorted() {
 		names = append(names, r.Role)
