@@ -2,6 +2,7 @@ package mqtt
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -10,11 +11,22 @@ import (
 	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/providers"
 	"github.com/msgflo/msgflo/providers/mqtt/router/routes"
+	"github.com/msgflo/msgflo/providers/transport"
 	"github.com/msgflo/msgflo/providers/transport/mqtt"
 )
 
-// Apply implements providers.Provider.
+// Apply implements providers.Provider. An embedded broker may have been started
+// again by an earlier step of the same run: the change is then made on a new
+// connection. It can be repeated, since each attempt looks at what is there.
 func (p *provider) Apply(ctx context.Context, c providers.Change) (cty.Value, error) {
+	v, err := p.apply(ctx, c)
+	if p.settings.embedded && errors.Is(err, transport.ErrLost) && ctx.Err() == nil {
+		return p.apply(ctx, c)
+	}
+	return v, err
+}
+
+func (p *provider) apply(ctx context.Context, c providers.Change) (cty.Value, error) {
 	null, ok := p.null(c.Type)
 	switch {
 	case !ok:

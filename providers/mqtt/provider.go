@@ -77,6 +77,10 @@ func (p *provider) broker(ctx context.Context) (*retained.Reader, error) {
 	}
 	p.dialling.Lock()
 	defer p.dialling.Unlock()
+	if p.reader != nil && p.settings.embedded && p.reader.Broken() { // the same run may start it again
+		_ = p.reader.Close() // it has no error
+		p.reader = nil
+	}
 	if p.reader != nil || p.failed != nil {
 		return p.reader, p.failed
 	}

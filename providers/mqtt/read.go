@@ -125,6 +125,7 @@ func (p *provider) answer(q providers.Query, v *view, all map[string][]byte, r *
 }
 
 // nothing is the answer while the broker that the agent is to host is not up.
+// What it keeps is back with it; what it does not has to be made again.
 func (p *provider) nothing(queries []providers.Query) []providers.Result {
 	out := make([]providers.Result, len(queries))
 	for i, q := range queries {
@@ -133,7 +134,10 @@ func (p *provider) nothing(queries []providers.Query) []providers.Result {
 			out[i].Err = fmt.Errorf("an MQTT broker has no %s", q.Type)
 			continue
 		}
-		out[i] = providers.Result{Value: null, Note: "the agent, which hosts its broker, is not running"}
+		out[i] = providers.Result{Value: null}
+		if p.settings.persist {
+			out[i].Note = "the agent, which hosts its broker, is not running"
+		}
 	}
 	return out
 }

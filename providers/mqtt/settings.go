@@ -20,13 +20,14 @@ type settings struct {
 	password access.Password
 	tls      *tls.Config
 	embedded bool
+	persist  bool // what an embedded one holds outlives it
 }
 
 // readSettings takes a broker block apart and reads the files that it names.
 func readSettings(config cty.Value, dir string) (*settings, error) {
 	raw := textAttr(config, "url")
 	embedded := attr(config, "embedded")
-	s := &settings{embedded: set(embedded)}
+	s := &settings{embedded: set(embedded), persist: boolAttr(embedded, "persist")}
 	if raw == "" && s.embedded {
 		raw = "mqtt://" + defaultListen
 		if l := textAttr(embedded, "listen"); l != "" {
