@@ -20,6 +20,8 @@ import (
 //     the client makes it forget a message to the client of the same number,
 //     and a request with such a number is refused. Here the ids of the client
 //     are others inside, wherever they would meet.
+//   - It loses what comes while a session goes from one connection to the next;
+//     see takeover.
 //
 // It also lets everybody in: there are no users.
 type mend struct {
@@ -27,6 +29,7 @@ type mend struct {
 	server  *mochi.Server
 	carrier *mochi.Client // publishes for others
 	number  *atomic.Int64
+	handing takeover
 
 	mu  sync.Mutex
 	ids map[innerID]uint16 // the client's own, by the one inside
@@ -50,7 +53,7 @@ func (h *mend) ID() string { return "mend" }
 // Provides implements mochi.Hook.
 func (h *mend) Provides(b byte) bool {
 	switch b {
-	case mochi.OnConnectAuthenticate, mochi.OnACLCheck, mochi.OnPublish, mochi.OnPacketRead, mochi.OnPacketEncode, mochi.OnDisconnect:
+	case mochi.OnConnectAuthenticate, mochi.OnACLCheck, mochi.OnPublish, mochi.OnPacketRead, mochi.OnPacketEncode, mochi.OnDisconnect, mochi.OnSessionEstablish:
 		return true
 	}
 	return false
@@ -62,6 +65,13 @@ func (h *mend) OnConnectAuthenticate(*mochi.Client, packets.Packet) bool { retur
 // OnACLCheck implements mochi.Hook.
 func (h *mend) OnACLCheck(*mochi.Client, string, bool) bool { return true }
 
+// OnSessionEstablish implements mochi.Hook.
+func (h *mend) OnSessionEstablish(cl *mochi.Client, pk packets.Packet) {
+	if !pk.Connect.Clean {
+		h.handing.begin(cl)
+	}
+}
+
 // OnPublish numbers a message, and delivers it before it is acknowledged. Of
 // MQTT 5 it leaves the order of things: a carrier's message would come back to
 // its sender although he wants none of his own.
@@ -70,7 +80,7 @@ func (h *mend) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet, e
 		pk.Created = h.number.Add(1)
 		return pk, nil
 	}
-	if err := h.server.InjectPacket(h.carrier, pk); err != nil {
+	if err := h.handing.queue(func() error { return h.server.InjectPacket(h.carrier, pk) }); err != nil {
 		return pk, err
 	}
 	return pk, packets.CodeSuccessIgnore
@@ -105,6 +115,8 @@ func (h *mend) OnPacketRead(cl *mochi.Client, pk packets.Packet) (packets.Packet
 // OnPacketEncode gives an answer the client's own id again.
 func (h *mend) OnPacketEncode(cl *mochi.Client, pk packets.Packet) packets.Packet {
 	switch pk.FixedHeader.Type {
+	case packets.Connack:
+		h.handing.end(cl)
 	case packets.Suback, packets.Unsuback, packets.Puback:
 		h.mu.Lock()
 		defer h.mu.Unlock()
