@@ -205,11 +205,13 @@ func (c *counter) of(i int) int {
 	return c.seen[i]
 }
 
-func (w *world) count(topic string) *counter {
+func (w *world) count(topic string) *counter { return w.countAs(topic, "counter") }
+
+func (w *world) countAs(topic, id string) *counter {
 	w.t.Helper()
 	out := &counter{seen: map[int]int{}}
 	o := fast(w.url)
-	o.ClientID = "counter"
+	o.ClientID = id
 	c, err := mqtt.DialClient(w.t.Context(), mqtt.ClientOptions{Options: o, KeepSession: true, Receive: func(m mqtt.Received) {
 		i, err := strconv.Atoi(string(m.Body))
 		if err != nil {
