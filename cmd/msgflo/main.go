@@ -12,6 +12,7 @@ import (
 	"github.com/msgflo/msgflo/cmd/msgflo/internal/cli"
 	"github.com/msgflo/msgflo/providers"
 	"github.com/msgflo/msgflo/providers/local"
+	"github.com/msgflo/msgflo/providers/mqtt"
 	"github.com/msgflo/msgflo/providers/rabbitmq"
 )
 
@@ -39,5 +40,5 @@ func run() int {
 
 // providerTypes is the list of what there can be brokers and launchers of.
 func providerTypes() []*providers.Type {
-	return []*providers.Type{rabbitmq.Type(), local.Type()}
+	return []*providers.Type{rabbitmq.Type(), mqtt.Type(), local.Type()}
 }

@@ -49,10 +49,13 @@ func announcement() *providers.Schema {
 }
 
 func server() *providers.Schema {
+	// A server that does not persist forgets what is on it when it is started
+	// again, so that what is within it must be made again: it is replaced. Only listen
+	// needs no ForceNew: at another address nothing is found, so all is made there.
 	return derived("an embedded MQTT broker", brokerName(),
 		providers.Attr{Name: "listen", Type: cty.String, Doc: "where it takes MQTT connections, as host:port"},
-		providers.Attr{Name: "websocket", Type: cty.String, Doc: "where it takes them over WebSocket, as host:port"},
-		providers.Attr{Name: "persist", Type: cty.Bool, Default: cty.False, Doc: "whether sessions and retained messages outlive it"})
+		providers.Attr{Name: "websocket", Type: cty.String, ForceNew: true, Doc: "where it takes them over WebSocket, as host:port"},
+		providers.Attr{Name: "persist", Type: cty.Bool, ForceNew: true, Default: cty.False, Doc: "whether sessions and retained messages outlive it"})
 }
 
 func router() *providers.Schema {

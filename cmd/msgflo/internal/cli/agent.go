@@ -143,6 +143,8 @@ func kinds(connections *services.Connections) map[string]agent.ServiceFactory {
 			s, err := announce.New(spec, secret, connections, serviceEnv(env))
 			return orNone(s, err)
 		},
+		control.Server: mqttServer,
+		control.Router: mqttRouter,
 	}
 }
 

@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"net"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/msgflo/msgflo/providers/transport/mqtt"
+)
+
+// TestEmbedded runs the stories of testdata/embedded: the real main with the
+// broker that its agent hosts. A story has in its environment PORT and OTHER, two
+// ports that are free, and beside testscript's commands exits and processes (see TestScripts):
+//
+//	passes TOPIC BODY PROGRAM ARGS…   runs it until that message comes on the broker at PORT
+//	killagent                         kills the story's agent, and waits until it is gone
+func TestEmbedded(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir: "testdata/embedded", UpdateScripts: *update, RequireUniqueNames: true,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "processes": processes, "passes": passes, "killagent": killAgent},
+		Setup: func(e *testscript.Env) error {
+			ports, err := freePorts(2)
+			if err != nil {
+				return err
+			}
+			e.Setenv("PORT", ports[0])
+			e.Setenv("OTHER", ports[1])
+			e.Setenv("MSGFLO_VAR_port", ports[0])
+			e.Setenv("NO_COLOR", "1")
+			h, err := newHousehold()
+			if err != nil {
+				return err
+			}
+			e.Defer(h.end)
+			for _, v := range h.env() {
+				name, value, _ := strings.Cut(v, "=")
+				e.Setenv(name, value)
+			}
+			e.Values["household"] = h
+			return nil
+		},
+	})
+}
+
+// freePorts are held until all are found, so that they differ.
+func freePorts(n int) ([]string, error) {
+	var out []string
+	for range n {
+		l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		defer l.Close()
+		_, port, err := net.SplitHostPort(l.Addr().String())
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, port)
+	}
+	return out, nil
+}
+
+func passes(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 3 {
+		ts.Fatalf("usage: passes TOPIC BODY PROGRAM ARGS…")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	defer cancel()
+	got := make(chan string, 100)
+	c, err := mqtt.DialClient(ctx, mqtt.ClientOptions{
+		Options: mqtt.Options{URL: "mqtt://127.0.0.1:" + ts.Getenv("PORT")}, Receive: func(m mqtt.Received) { got <- string(m.Body) }})
+	ts.Check(err)
+	defer c.Close()
+	ts.Check(c.Subscribe(ctx, mqtt.Filter{Topic: args[0]}))
+	again := time.NewTicker(500 * time.Millisecond)
+	defer again.Stop()
+	ts.Check(ts.Exec(args[2], args[3:]...))
+	for {
+		select {
+		case body := <-got:
+			if body == args[1] {
+				return
+			}
+		case <-again.C: // MQTT keeps nothing for who is about to connect again
+			ts.Check(ts.Exec(args[2], args[3:]...))
+		case <-ctx.Done():
+			ts.Fatalf("%q never came on %q", args[1], args[0])
+		}
+	}
+}
+
+func killAgent(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: killagent")
+	}
+	h, _ := ts.Value("household").(household)
+	agents := func() (out []int) {
+		for pid, command := range h.processes() {
+			if strings.Contains(command, "agent serve") {
+				out = append(out, pid)
+			}
+		}
+		return out
+	}
+	pids := agents()
+	if len(pids) != 1 {
+		ts.Fatalf("%d agents", len(pids))
+	}
+	ts.Check(syscall.Kill(pids[0], syscall.SIGKILL))
+	for deadline := time.Now().Add(20 * time.Second); len(agents()) > 0; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			ts.Fatalf("the agent does not die")
+		}
+	}
+}
