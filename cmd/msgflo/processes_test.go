@@ -38,12 +38,14 @@ func (h household) env() []string {
 }
 
 // processes are those that came of the test: agents, shims, participants.
+// Shims have nothing in their environment that says so, but keep their lock
+// open, which is in the household.
 func (h household) processes() map[int]string {
 	out := map[int]string{}
 	paths, _ := filepath.Glob("/proc/[0-9]*/environ")
 	for _, p := range paths {
 		env, err := os.ReadFile(p)
-		if err != nil || !bytes.Contains(env, []byte(h.env()[1])) {
+		if err != nil || !bytes.Contains(env, []byte(h.env()[1])) && !h.open(filepath.Dir(p)) {
 			continue
 		}
 		cmdline, err := os.ReadFile(filepath.Join(filepath.Dir(p), "cmdline"))
@@ -53,6 +55,17 @@ func (h household) processes() map[int]string {
 		}
 	}
 	return out
+}
+
+// open tells whether a process has a file of the household open.
+func (h household) open(proc string) bool {
+	files, _ := filepath.Glob(filepath.Join(proc, "fd", "*"))
+	for _, f := range files {
+		if at, err := os.Readlink(f); err == nil && strings.HasPrefix(at, h.dir+"/") {
+			return true
+		}
+	}
+	return false
 }
 
 // end kills what is left and removes the folders.

@@ -35,12 +35,15 @@ import (
 //	exits CODE PROGRAM ARGS…   runs it and wants that exit code
 //	mgmt METHOD PATH [BODY]    calls the management API; {V} is the vhost. The answer is stdout
 //	publish QUEUE COUNT        sends so many persistent messages, confirmed
+//	await PATH TEXT            calls the management API until the answer contains the text
 //	processes                  lists what runs because of the story, sorted; ! fails where anything does
+//	pids                       lists the running replicas and their pids, as status knows them
+//	until PROGRAM ARGS…        runs it until it exits with 0; with !, until it does not
 func TestScripts(t *testing.T) {
 	broker := rabbittest.Shared(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", UpdateScripts: *update, RequireUniqueNames: true,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "mgmt": mgmt, "publish": publish, "await": await, "processes": processes},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "mgmt": mgmt, "publish": publish, "await": await, "processes": processes, "pids": pids, "until": until},
 		Setup: func(e *testscript.Env) error {
 			vhost := rabbittest.Vhost(e.T().(testing.TB), broker)
 			e.Setenv("URL", broker.VhostURL(vhost))

@@ -1,0 +1,53 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/msgflo/msgflo/providers/launch"
+)
+
+// pids prints the running replicas as status knows them, a line of
+// ROLE.INDEX and PID each, sorted: two such lists say which processes stayed.
+func pids(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: pids")
+	}
+	ts.Check(ts.Exec("msgflo", "status", "-json"))
+	var doc struct {
+		Roles []launch.Status `json:"roles"`
+	}
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &doc))
+	var lines []string
+	for _, role := range doc.Roles {
+		for _, r := range role.Replicas {
+			if r.State == launch.Running {
+				lines = append(lines, fmt.Sprintf("%s.%d %d\n", role.Role, r.Index, r.PID))
+			}
+		}
+	}
+	slices.Sort(lines)
+	_, _ = fmt.Fprint(ts.Stdout(), strings.Join(lines, ""))
+}
+
+// until runs a program again and again until it exits with 0, or as the first
+// argument says: what happens by itself takes a moment.
+func until(ts *testscript.TestScript, neg bool, args []string) {
+	if len(args) == 0 {
+		ts.Fatalf("usage: [!] until PROGRAM ARGS…")
+	}
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
+		err := ts.Exec(args[0], args[1:]...)
+		if (err == nil) != neg {
+			return
+		}
+		if time.Now().After(deadline) {
+			ts.Fatalf("%s: waited in vain; the last time: %v", strings.Join(args, " "), err)
+		}
+	}
+}
