@@ -109,7 +109,7 @@ func appendPlain(out []byte, v cty.Value) ([]byte, bool) {
 	case !t.IsPrimitiveType() || !v.IsKnown() || v.IsNull():
 		return out, false
 	case t == cty.Number:
-		return appendNumber(out, v.AsBigFloat()), true
+		return recorded.AppendNumber(out, v.AsBigFloat()), true
 	case t == cty.Bool:
 		return strconv.AppendBool(out, v.True()), true
 	}

@@ -64,7 +64,7 @@ func TestEncode(t *testing.T) {
 			if name != "open" && !other[name].Type().Equals(m[name].Type()) || other[name].RawEquals(m[name]) {
 				continue
 			}
-			if says(sch, got, cty.ObjectVal(other)) && other[name].Type().IsPrimitiveType() {
+			if sch.form.Says(got, cty.ObjectVal(other)) && other[name].Type().IsPrimitiveType() {
 				t.Fatalf("%s says that %s is %#v", got, name, other[name])
 			}
 		}
@@ -85,7 +85,7 @@ func TestSaysRecognises(t *testing.T) {
 		"limits": cty.ObjectVal(map[string]cty.Value{"length": cty.NumberFloatVal(1.5)}),
 	})
 	raw := encode(sch, v, []cty.Path{cty.GetAttrPath("password")})
-	if !says(sch, raw, v) {
+	if !sch.form.Says(raw, v) {
 		t.Errorf("not recognised: %s", raw)
 	}
 }
@@ -96,7 +96,7 @@ func FuzzSays(f *testing.F) {
 	f.Add([]byte(encode(sch, v, nil)))
 	f.Add([]byte(`{"a":"x`))
 	f.Fuzz(func(t *testing.T, raw []byte) {
-		if !says(sch, raw, v) {
+		if !sch.form.Says(raw, v) {
 			return
 		}
 		got, err := ctyjson.Unmarshal(raw, sch.typ)

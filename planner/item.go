@@ -104,10 +104,9 @@ type schema struct {
 	sorted    []recordedAttr // in the order of recorded values
 }
 
-// A recordedAttr is what comparing with recorded values has to know.
+// A recordedAttr is what writing values down has to know.
 type recordedAttr struct {
 	name    string
-	closed  bool // some part of it is never compared with what was recorded
 	dynamic bool // recorded with its type beside it
 }
 
@@ -116,9 +115,7 @@ func newSchema(s *providers.Schema) *schema {
 	out.secrets = formatted(s, out.sensitive)
 	for i := range s.Attrs {
 		a := &s.Attrs[i]
-		r := recordedAttr{a.Name, a.WriteOnly || a.Elastic || a.ReadOnly && !a.Computed, out.typ.AttributeType(a.Name) == cty.DynamicPseudoType}
-		r.closed = r.closed || slices.ContainsFunc(out.sensitive, func(p cty.Path) bool { return p[0] == cty.GetAttrStep{Name: a.Name} })
-		out.sorted = append(out.sorted, r)
+		out.sorted = append(out.sorted, recordedAttr{a.Name, out.typ.AttributeType(a.Name) == cty.DynamicPseudoType})
 	}
 	slices.SortFunc(out.sorted, func(a, b recordedAttr) int { return cmp.Compare(a.name, b.name) })
 	return out

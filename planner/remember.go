@@ -81,7 +81,7 @@ func (i *item) otherSecrets() bool {
 
 // drifted compares the live object with what state recorded of it.
 func (p *planning) drifted(i *item) {
-	if i.is != present || i.prior.SchemaVersion == i.old.Version && says(i.old, i.prior.Attrs, i.live.Value) {
+	if i.is != present || i.prior.SchemaVersion == i.old.Version && i.old.form.Says(i.prior.Attrs, i.live.Value) {
 		return
 	}
 	if i.was == cty.NilVal {

@@ -41,7 +41,8 @@ type Query struct {
 	Value cty.Value
 	// Recorded is what state has of the object, cty.NilVal for nothing: facts
 	// that nobody can want, such as the machine that a process runs on. It is given
-	// for types with such facts (computed, read-only attributes) and for what is only recorded.
+	// for types with such facts (computed, read-only attributes; all else may be
+	// null) and for what is only recorded.
 	Recorded cty.Value
 }
 

@@ -1,10 +1,8 @@
 package recorded
 
 import (
-	"bytes"
 	"encoding/json"
 
-	"github.com/go-json-experiment/json/jsontext"
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/providers"
@@ -35,30 +33,92 @@ func sameStrings(s *providers.Schema, raw json.RawMessage, want cty.Value) (same
 			left++
 		}
 	}
-	d := jsontext.NewDecoder(bytes.NewBuffer(raw))
-	if k, err := d.ReadToken(); err != nil || k.Kind() != '{' {
+	r := scan{b: raw}
+	if !r.take('{') {
 		return false, false
 	}
 	same = true
-	for left > 0 && d.PeekKind() == '"' {
-		k, err := d.ReadToken()
-		if err != nil {
+	for left > 0 {
+		name, ok := r.key()
+		if !ok {
 			return false, false
 		}
-		a := s.Attr(k.String())
-		if a == nil || !a.Identity {
-			if d.SkipValue() != nil {
+		if a := s.Attr(name); a != nil && a.Identity {
+			w := want.GetAttr(name)
+			if a.Type != cty.String || a.IsBlock() || w.IsMarked() || !w.IsKnown() || w.IsNull() {
 				return false, false
 			}
-			continue
-		}
-		w := want.GetAttr(a.Name)
-		v, err := d.ReadToken()
-		if err != nil || v.Kind() != '"' || a.Type != cty.String || a.IsBlock() || w.IsMarked() || !w.IsKnown() || w.IsNull() {
+			r.space()
+			if r.i == len(r.b) || r.b[r.i] != '"' {
+				return false, false
+			}
+			same = r.isText(w.AsString()) && same
+			left--
+		} else if !r.skip() {
 			return false, false
 		}
-		same = same && v.String() == w.AsString()
-		left--
+		if !r.take(',') {
+			break
+		}
 	}
 	return same, left == 0
+}
+
+// Facts is a recorded value that is null but for what nobody can want:
+// computed, read-only attributes. NilVal where the schema has none. It spares the decoding of
+// all else.
+func (f *Form) Facts(version int, raw json.RawMessage) (cty.Value, error) {
+	if len(f.facts) == 0 {
+		return cty.NilVal, nil
+	}
+	if version == f.Schema.Version {
+		if v, ok := f.quickFacts(raw); ok {
+			return v, nil
+		}
+	}
+	return f.Decode(version, raw)
+}
+
+func (f *Form) quickFacts(raw json.RawMessage) (cty.Value, bool) {
+	m := make(map[string]cty.Value, len(f.said))
+	for name, t := range f.Type.AttributeTypes() {
+		m[name] = cty.NullVal(t)
+	}
+	r := scan{b: raw}
+	if !r.take('{') {
+		return cty.NilVal, false
+	}
+	for left := len(f.facts); left > 0; {
+		name, ok := r.key()
+		r.space()
+		from := r.i
+		if !ok || !r.skip() {
+			return cty.NilVal, false
+		}
+		if t, is := f.facts[name]; is {
+			v, err := decode(r.b[from:r.i], t)
+			if err != nil {
+				return cty.NilVal, false
+			}
+			m[name] = v
+			left--
+		}
+		if !r.take(',') && left > 0 {
+			return cty.NilVal, false
+		}
+	}
+	return cty.ObjectVal(m), true
+}
+
+func facts(s *providers.Schema, t cty.Type) map[string]cty.Type {
+	var out map[string]cty.Type
+	for i := range s.Attrs {
+		if a := &s.Attrs[i]; a.Computed && a.ReadOnly {
+			if out == nil {
+				out = map[string]cty.Type{}
+			}
+			out[a.Name] = t.AttributeType(a.Name)
+		}
+	}
+	return out
 }

@@ -26,6 +26,8 @@ type Form struct {
 	WriteOnly []cty.Path // attributes that the broker never tells
 	sensitive []cty.Path
 	known     map[string]bool // the sensitive paths as texts
+	said      []saying
+	facts     map[string]cty.Type // computed, read-only attributes: see Facts
 }
 
 // Of makes the Form of a schema.
@@ -34,6 +36,8 @@ func Of(s *providers.Schema) *Form {
 	for _, p := range f.sensitive {
 		f.known[diag.FormatPath(p)] = true
 	}
+	f.said = sayings(s, f.Type, f.sensitive)
+	f.facts = facts(s, f.Type)
 	return f
 }
 

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/zclconf/go-cty/cty"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
 	"pgregory.net/rapid"
@@ -24,6 +25,7 @@ func schema() *providers.Schema {
 			{Name: "vhost", Type: cty.String, Identity: true},
 			{Name: "name", Type: cty.String, Identity: true},
 			{Name: "id", Type: cty.String, Computed: true},
+			{Name: "machine", Type: cty.String, Computed: true, ReadOnly: true},
 			{Name: "size", Type: cty.Number},
 			{Name: "password", Type: cty.String, WriteOnly: true, Sensitive: []cty.Path{{}}},
 			{Name: "arguments", Type: cty.Map(cty.String)},
@@ -37,7 +39,7 @@ func schema() *providers.Schema {
 
 func full() cty.Value {
 	return cty.ObjectVal(map[string]cty.Value{
-		"vhost": cty.StringVal("/"), "name": cty.StringVal("n"), "id": cty.UnknownVal(cty.String), "size": cty.NumberIntVal(3),
+		"vhost": cty.StringVal("/"), "name": cty.StringVal("n"), "id": cty.UnknownVal(cty.String), "machine": cty.StringVal("host/1"), "size": cty.NumberIntVal(3),
 		"password": cty.StringVal("geheim"),
 		"arguments": cty.MapVal(map[string]cty.Value{
 			"x-a": cty.StringVal("1"), "x-secret": cty.StringVal("geheim"),
@@ -54,7 +56,7 @@ func TestEncodeHoldsNoSecret(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"arguments":{"x-a":"1","x-secret":null},"id":null,"link":{"hops":["a",null],"token":"t","uri":null},"name":"n","password":null,"size":3,"vhost":"/"}`
+	want := `{"arguments":{"x-a":"1","x-secret":null},"id":null,"link":{"hops":["a",null],"token":"t","uri":null},"machine":"host/1","name":"n","password":null,"size":3,"vhost":"/"}`
 	if string(b) != want {
 		t.Errorf("got  %s\nwant %s", b, want)
 	}
@@ -69,7 +71,7 @@ func TestEncodeHoldsNoSecret(t *testing.T) {
 
 func TestDecode(t *testing.T) {
 	f := recorded.Of(schema())
-	old := json.RawMessage(`{"arguments":null,"id":null,"link":null,"title":"n","password":null,"size":3,"vhost":"/"}`)
+	old := json.RawMessage(`{"arguments":null,"id":null,"link":null,"machine":null,"title":"n","password":null,"size":3,"vhost":"/"}`)
 	if v, err := f.Decode(1, old); err != nil || v.GetAttr("name").AsString() != "n" {
 		t.Errorf("of an older version: %#v, %v", v, err)
 	}
@@ -231,6 +233,53 @@ func FuzzParsePath(f *testing.F) {
 			t.Fatalf("%q: %v", s, err)
 		}
 	})
+}
+
+// What looks at parts of a recorded value says what decoding all of it says.
+func FuzzParts(f *testing.F) {
+	form := recorded.Of(schema())
+	good, err := form.Encode(full(), nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add("/", "n", "host/1", []byte(good))
+	f.Add("a\"b", "\\", "", []byte(`{"arguments":{"name":"x","vhost":{}}}`))
+	f.Add("é", "<&>", "\n", []byte(`{"machine":null}`))
+	f.Fuzz(func(t *testing.T, vhost, name, machine string, raw []byte) {
+		want, err := recorded.Set(full(), cty.GetAttrPath("name"), cty.StringVal(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, _ = recorded.Set(want, cty.GetAttrPath("vhost"), cty.StringVal(vhost))
+		want, _ = recorded.Set(want, cty.GetAttrPath("machine"), cty.StringVal(machine))
+		its, err := form.Encode(want, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var indented bytes.Buffer
+		_ = json.Indent(&indented, its, "", "  ")
+		for _, b := range [][]byte{its, indented.Bytes(), good, raw} {
+			v, err := form.Decode(2, b)
+			if err != nil || v.IsNull() || len(b) == 0 || !json.Valid(b) || twice(b) {
+				_, _ = form.SameIdentity(2, b, want) // no panic
+				_, _ = form.Facts(2, b)
+				continue
+			}
+			same, err := form.SameIdentity(2, b, want)
+			if err != nil || same != (form.Schema.Identity(v) == form.Schema.Identity(want)) {
+				t.Fatalf("%s: same %v, %v", b, same, err)
+			}
+			facts, err := form.Facts(2, b)
+			if err != nil || !facts.GetAttr("machine").RawEquals(v.GetAttr("machine")) || !facts.Type().Equals(v.Type()) {
+				t.Fatalf("%s: facts %#v, %v", b, facts, err)
+			}
+		}
+	})
+}
+
+// twice reports whether some object names a key more than once, which nobody writes.
+func twice(b []byte) bool {
+	return jsontext.NewDecoder(bytes.NewReader(b)).SkipValue() != nil
 }
 
 // The quick decoder says what go-cty says, of whatever there is to decode.

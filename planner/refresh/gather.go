@@ -2,7 +2,6 @@ package refresh
 
 import (
 	"fmt"
-	"slices"
 	"sort"
 
 	"github.com/hashicorp/hcl/v2"
@@ -80,9 +79,11 @@ func (g *gatherer) wanted(o *desired.Object, next bool, rec *state.Object) {
 		return // its name depends on data still to be read
 	}
 	q := providers.Query{Type: o.Type, Value: o.Value}
-	if rec != nil && !next && hasFacts(s) {
-		if v, ok := g.decode(rec); ok {
-			q.Recorded = v
+	if rec != nil && !next {
+		var err error
+		if q.Recorded, err = g.form(s).Facts(rec.SchemaVersion, rec.Attrs); err != nil {
+			g.unreadable(rec, err)
+			return
 		}
 	}
 	g.ask(o.Provider, q, slot{addr: o.Addr, wanted: true, next: next, decl: o.Decl})
@@ -175,12 +176,6 @@ func (g *gatherer) undeclared() {
 			fmt.Sprintf("State remembers %d objects on %s, but no block declares it, so they can neither be read nor removed. "+
 				"Put the block back until they are destroyed, or make msgflo forget them with a removed block that says destroy = false.", count[p], p)))
 	}
-}
-
-// hasFacts reports whether state has of such objects what nobody can want.
-// For the others no recorded value is decoded where the wanted one names the object.
-func hasFacts(s *providers.Schema) bool {
-	return slices.ContainsFunc(s.Attrs, func(a providers.Attr) bool { return a.Computed && a.ReadOnly })
 }
 
 func identified(s *providers.Schema, v cty.Value) bool {

@@ -1,27 +1,51 @@
-package planner
+package recorded
 
 import (
+	"cmp"
 	"encoding/json"
 	"math/big"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/msgflo/msgflo/providers"
 )
 
-// says reports whether a recorded value (go-cty's JSON of the schema's type,
-// of its present version) says of an object what its live value says, without
-// decoding it: in a plan of many objects nearly all are as recorded, and
-// decoding them would be most of the plan's cost. False means "perhaps not".
-// Attributes that are never compared with what was recorded are passed over.
-func says(s *schema, raw json.RawMessage, live cty.Value) bool {
+// A saying is what Says has to know of an attribute.
+type saying struct {
+	name    string
+	closed  bool // some part of it is never compared with what was recorded
+	dynamic bool // recorded with its type beside it
+}
+
+// sayings are the attributes in the order of recorded values.
+func sayings(s *providers.Schema, t cty.Type, sensitive []cty.Path) []saying {
+	out := make([]saying, 0, len(s.Attrs))
+	for i := range s.Attrs {
+		a := &s.Attrs[i]
+		closed := a.WriteOnly || a.Elastic || a.ReadOnly && !a.Computed
+		closed = closed || slices.ContainsFunc(sensitive, func(p cty.Path) bool { return p[0] == cty.GetAttrStep{Name: a.Name} })
+		out = append(out, saying{a.Name, closed, t.AttributeType(a.Name) == cty.DynamicPseudoType})
+	}
+	slices.SortFunc(out, func(a, b saying) int { return cmp.Compare(a.name, b.name) })
+	return out
+}
+
+// Says reports whether a recorded value of the schema's present version says
+// of an object what its live value says, without decoding it: in a plan of
+// many objects nearly all are as recorded, and decoding them would be most of
+// the plan's cost. False means "perhaps not". Attributes that are never
+// compared with what was recorded are passed over.
+func (f *Form) Says(raw json.RawMessage, live cty.Value) bool {
 	r := scan{b: raw}
 	if !r.take('{') {
 		return false
 	}
-	for n := range s.sorted {
-		a := &s.sorted[n]
+	for n := range f.said {
+		a := &f.said[n]
 		if n > 0 && !r.take(',') || !r.named(a.name) {
 			return false
 		}
@@ -155,11 +179,11 @@ func (r *scan) isNumber(f *big.Float) bool {
 		r.i++
 	}
 	var buf [32]byte
-	return string(appendNumber(buf[:0], f)) == string(r.b[start:r.i])
+	return string(AppendNumber(buf[:0], f)) == string(r.b[start:r.i])
 }
 
-// appendNumber writes a number as go-cty's JSON has it.
-func appendNumber(b []byte, f *big.Float) []byte {
+// AppendNumber writes a number as go-cty's JSON has it.
+func AppendNumber(b []byte, f *big.Float) []byte {
 	// The general way costs microseconds, and nearly all numbers are small.
 	if n, exact := f.Int64(); exact == big.Exact && (n != 0 || !f.Signbit()) {
 		return strconv.AppendInt(b, n, 10)
