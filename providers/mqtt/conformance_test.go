@@ -17,7 +17,6 @@ import (
 	"github.com/msgflo/msgflo/providers/mqtt/mosquittotest"
 	"github.com/msgflo/msgflo/providers/mqtt/router"
 	"github.com/msgflo/msgflo/providers/providertest"
-	"github.com/msgflo/msgflo/providers/rabbitmq/rabbittest"
 )
 
 func TestMain(m *testing.M) {
@@ -80,8 +79,7 @@ func startRouter(t testing.TB, url, lineage string) (stop func()) {
 
 const secret = "correct-horse"
 
-// conform runs the suite on a broker to itself. Exact: retained messages are
-// found by exact topic only, so that a list lacks them.
+// conform runs the suite on a broker to itself.
 func conform(t *testing.T, url string) {
 	startRouter(t, url, providertest.Lineage)
 	typ := Type()
@@ -134,8 +132,4 @@ func conformanceCases(ns string) []providertest.Case {
 
 func TestConformanceOnMosquitto(t *testing.T) {
 	conform(t, mosquittotest.Start(t, mosquittotest.Options{}).URL)
-}
-
-func TestConformanceOnRabbitMQ(t *testing.T) {
-	conform(t, rabbittest.Own(t, rabbittest.Options{Plugins: []string{"rabbitmq_mqtt"}}).MQTTURL)
 }

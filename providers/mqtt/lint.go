@@ -46,7 +46,7 @@ func lintLoops(want []providers.Object, others []routes.Hop, dots bool, lineage 
 			continue
 		}
 		loop = append(slices.Clone(loop[i:]), loop[:i]...)
-		diags = append(diags, diag.Error(at[loop[0]], "Routes in a circle", diag.Sentence(loopText(loop, lineage))))
+		diags = append(diags, diag.Error(at[loop[0]], "Routes in a circle", diag.Sentence("These "+loopText(loop, lineage))))
 	}
 	return diags
 }
@@ -75,5 +75,5 @@ func loopText(loop []routes.Hop, lineage string) string {
 		}
 		way = append(way, step)
 	}
-	return "these routes lead back to where they begin, so that a message would go round for ever: " + strings.Join(way, ", then ") + ". Give one of them another topic"
+	return "routes lead back to where they begin, so that a message would go round for ever: " + strings.Join(way, ", then ") + ". Give one of them another topic"
 }
