@@ -90,9 +90,9 @@ func marked(v cty.Value) bool {
 		return false
 	case ty.IsSetType():
 		return false // a set takes the marks of its elements upon itself
-	case ty.IsMapType() && ty.ElementType().IsPrimitiveType(), ty.IsListType() && ty.ElementType().IsPrimitiveType():
+	case ty.IsMapType(), ty.IsListType(), ty.IsTupleType():
 		for it := v.ElementIterator(); it.Next(); {
-			if _, el := it.Element(); el.IsMarked() {
+			if _, el := it.Element(); marked(el) {
 				return true
 			}
 		}

@@ -18,10 +18,10 @@ func validateQueue(v cty.Value) []error {
 	if !slices.Contains([]string{classic, quorum, stream}, typ) {
 		return nil // not known yet, or reported at the attribute
 	}
-	args := attr(v, "arguments")
-	errs := checkArguments(args, queueArguments(), typ, "queue")
-	errs = append(errs, writtenTwice(v, args, queueArguments())...)
-	errs = append(errs, misplacedAttrs(v, typ)...)
+	args, known := attr(v, "arguments"), queueArguments()
+	errs := checkArguments(args, known, typ, "queue")
+	errs = append(errs, writtenTwice(v, args, known)...)
+	errs = append(errs, misplacedAttrs(v, typ, known)...)
 	if typ == classic {
 		return errs
 	}
@@ -76,9 +76,10 @@ func isWritten(v cty.Value, path string) bool {
 
 // misplacedAttrs finds attributes that stand for an argument that the queue's
 // type does not take.
-func misplacedAttrs(v cty.Value, typ string) (errs []error) {
+func misplacedAttrs(v cty.Value, typ string, known []argument) (errs []error) {
 	reported := map[string]bool{}
-	for _, a := range queueArguments() {
+	for i := range known {
+		a := &known[i]
 		name, sub, nested := strings.Cut(a.attr, ".")
 		if name == "" || reported[name] || slices.Contains(a.types, typ) || !isWritten(v, a.attr) {
 			continue
