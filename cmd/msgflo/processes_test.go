@@ -68,6 +68,31 @@ func (h household) open(proc string) bool {
 	return false
 }
 
+// agents are the pids of the agents.
+func (h household) agents() []int {
+	var pids []int
+	for pid, cmdline := range h.processes() {
+		if strings.Contains(cmdline, "agent serve") {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// killAgents kills the agents and nothing else. There must be one.
+func (h household) killAgents(t *testing.T) {
+	t.Helper()
+	pids := h.agents()
+	if len(pids) == 0 {
+		t.Fatalf("no agent runs among %v", h.processes())
+	}
+	for _, pid := range pids {
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
 // end kills what is left and removes the folders.
 func (h household) end() {
 	deadline := time.Now().Add(10 * time.Second)

@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -36,12 +35,19 @@ type system struct {
 
 func newSystem(t *testing.T, example string) *system {
 	t.Helper()
-	s := &system{t: t, broker: rabbittest.Shared(t), dir: t.TempDir(), home: ownHousehold(t), msgflo: built(t)}
-	s.vhost = rabbittest.Vhost(t, s.broker)
+	s := emptySystem(t, built(t))
 	if err := copyExamples(s.dir); err != nil {
 		t.Fatal(err)
 	}
 	s.dir = filepath.Join(s.dir, "examples", example)
+	return s
+}
+
+// emptySystem has no configuration yet.
+func emptySystem(t *testing.T, msgflo string) *system {
+	t.Helper()
+	s := &system{t: t, broker: rabbittest.Shared(t), dir: t.TempDir(), home: ownHousehold(t), msgflo: msgflo}
+	s.vhost = rabbittest.Vhost(t, s.broker)
 	s.env = append(os.Environ(), s.home.env()...)
 	s.env = append(s.env, "NO_COLOR=1", "MSGFLO_VAR_url="+s.broker.VhostURL(s.vhost), "MSGFLO_VAR_management="+s.broker.ManagementURL)
 	return s
@@ -277,13 +283,7 @@ func (s *system) killTheAgent() {
 	t.Helper()
 	was := s.pids()
 	s.jobs(2000, 300)
-	for pid, cmdline := range s.home.processes() {
-		if strings.Contains(cmdline, "agent run") {
-			if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-				t.Fatal(err)
-			}
-		}
-	}
+	s.home.killAgents(t)
 	s.thumbnails(2300)
 	s.unchanged()
 	s.run("apply", "-auto-approve")
