@@ -2,6 +2,7 @@ package recorded
 
 import (
 	"encoding/json"
+	"maps"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -44,15 +45,11 @@ func sameStrings(s *providers.Schema, raw json.RawMessage, want cty.Value) (same
 			return false, false
 		}
 		if a := s.Attr(name); a != nil && a.Identity {
-			w := want.GetAttr(name)
-			if a.Type != cty.String || a.IsBlock() || w.IsMarked() || !w.IsKnown() || w.IsNull() {
+			equal, sure := r.isPart(want.GetAttr(name))
+			if !sure {
 				return false, false
 			}
-			r.space()
-			if r.i == len(r.b) || r.b[r.i] != '"' {
-				return false, false
-			}
-			same = r.isText(w.AsString()) && same
+			same = same && equal
 			left--
 		} else if !r.skip() {
 			return false, false
@@ -62,6 +59,21 @@ func sameStrings(s *providers.Schema, raw json.RawMessage, want cty.Value) (same
 		}
 	}
 	return same, left == 0
+}
+
+// isPart compares what identifies an object: nearly always a text, or nothing
+// on either side.
+func (r *scan) isPart(want cty.Value) (same, sure bool) {
+	r.space()
+	switch {
+	case want.IsMarked() || !want.IsKnown() || r.i == len(r.b):
+		return false, false
+	case want.IsNull():
+		return true, r.word("null")
+	case want.Type() == cty.String && r.b[r.i] == '"':
+		return r.isText(want.AsString()), true
+	}
+	return false, false
 }
 
 // Facts is a recorded value that is null but for what nobody can want:
@@ -80,10 +92,7 @@ func (f *Form) Facts(version int, raw json.RawMessage) (cty.Value, error) {
 }
 
 func (f *Form) quickFacts(raw json.RawMessage) (cty.Value, bool) {
-	m := make(map[string]cty.Value, len(f.said))
-	for name, t := range f.Type.AttributeTypes() {
-		m[name] = cty.NullVal(t)
-	}
+	m := maps.Clone(f.nothing)
 	r := scan{b: raw}
 	if !r.take('{') {
 		return cty.NilVal, false
@@ -108,6 +117,15 @@ func (f *Form) quickFacts(raw json.RawMessage) (cty.Value, bool) {
 		}
 	}
 	return cty.ObjectVal(m), true
+}
+
+// nothing is a value of nulls.
+func nothing(t cty.Type) map[string]cty.Value {
+	m := map[string]cty.Value{}
+	for name, at := range t.AttributeTypes() {
+		m[name] = cty.NullVal(at)
+	}
+	return m
 }
 
 func facts(s *providers.Schema, t cty.Type) map[string]cty.Type {

@@ -27,7 +27,8 @@ type Form struct {
 	sensitive []cty.Path
 	known     map[string]bool // the sensitive paths as texts
 	said      []saying
-	facts     map[string]cty.Type // computed, read-only attributes: see Facts
+	facts     map[string]cty.Type  // computed, read-only attributes: see Facts
+	nothing   map[string]cty.Value // what Facts begins with
 }
 
 // Of makes the Form of a schema.
@@ -37,7 +38,9 @@ func Of(s *providers.Schema) *Form {
 		f.known[diag.FormatPath(p)] = true
 	}
 	f.said = sayings(s, f.Type, f.sensitive)
-	f.facts = facts(s, f.Type)
+	if f.facts = facts(s, f.Type); f.facts != nil {
+		f.nothing = nothing(f.Type)
+	}
 	return f
 }
 

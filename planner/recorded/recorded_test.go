@@ -24,6 +24,7 @@ func schema() *providers.Schema {
 		Attrs: []providers.Attr{
 			{Name: "vhost", Type: cty.String, Identity: true},
 			{Name: "name", Type: cty.String, Identity: true},
+			{Name: "match", Type: cty.DynamicPseudoType, Identity: true},
 			{Name: "id", Type: cty.String, Computed: true},
 			{Name: "machine", Type: cty.String, Computed: true, ReadOnly: true},
 			{Name: "size", Type: cty.Number},
@@ -39,7 +40,7 @@ func schema() *providers.Schema {
 
 func full() cty.Value {
 	return cty.ObjectVal(map[string]cty.Value{
-		"vhost": cty.StringVal("/"), "name": cty.StringVal("n"), "id": cty.UnknownVal(cty.String), "machine": cty.StringVal("host/1"), "size": cty.NumberIntVal(3),
+		"vhost": cty.StringVal("/"), "name": cty.StringVal("n"), "match": cty.NullVal(cty.DynamicPseudoType), "id": cty.UnknownVal(cty.String), "machine": cty.StringVal("host/1"), "size": cty.NumberIntVal(3),
 		"password": cty.StringVal("geheim"),
 		"arguments": cty.MapVal(map[string]cty.Value{
 			"x-a": cty.StringVal("1"), "x-secret": cty.StringVal("geheim"),
@@ -56,7 +57,7 @@ func TestEncodeHoldsNoSecret(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := `{"arguments":{"x-a":"1","x-secret":null},"id":null,"link":{"hops":["a",null],"token":"t","uri":null},"machine":"host/1","name":"n","password":null,"size":3,"vhost":"/"}`
+	want := `{"arguments":{"x-a":"1","x-secret":null},"id":null,"link":{"hops":["a",null],"token":"t","uri":null},"machine":"host/1","match":null,"name":"n","password":null,"size":3,"vhost":"/"}`
 	if string(b) != want {
 		t.Errorf("got  %s\nwant %s", b, want)
 	}
@@ -71,7 +72,7 @@ func TestEncodeHoldsNoSecret(t *testing.T) {
 
 func TestDecode(t *testing.T) {
 	f := recorded.Of(schema())
-	old := json.RawMessage(`{"arguments":null,"id":null,"link":null,"machine":null,"title":"n","password":null,"size":3,"vhost":"/"}`)
+	old := json.RawMessage(`{"arguments":null,"id":null,"link":null,"machine":null,"match":null,"title":"n","password":null,"size":3,"vhost":"/"}`)
 	if v, err := f.Decode(1, old); err != nil || v.GetAttr("name").AsString() != "n" {
 		t.Errorf("of an older version: %#v, %v", v, err)
 	}
@@ -149,6 +150,7 @@ func TestSameIdentity(t *testing.T) {
 	}{
 		{"same", 2, raw, full(), true},
 		{"other name", 2, raw, other, false},
+		{"other match", 2, matching(t, raw, `{"value":{"k":1},"type":["object",{"k":"number"}]}`), full(), false},
 		{"older, same", 1, old, full(), true},
 		{"older, other", 1, old, other, false},
 	} {
@@ -159,6 +161,15 @@ func TestSameIdentity(t *testing.T) {
 	if _, err := f.SameIdentity(2, json.RawMessage(`{"vhost":{}}`), full()); err == nil {
 		t.Error("nonsense has an identity")
 	}
+}
+
+func matching(t *testing.T, raw json.RawMessage, match string) json.RawMessage {
+	t.Helper()
+	out, ok := recorded.RawSet(raw, "match", json.RawMessage(match))
+	if !ok {
+		t.Fatal("not set")
+	}
+	return out
 }
 
 func TestRaw(t *testing.T) {
