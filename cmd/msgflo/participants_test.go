@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -48,6 +49,33 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		if time.Now().After(deadline) {
 			ts.Fatalf("%s: waited in vain; the last time: %v", strings.Join(args, " "), err)
+		}
+	}
+}
+
+// killAgents kills the story's agents with SIGKILL; there must be one.
+func killAgents(ts *testscript.TestScript, neg bool, args []string) {
+	h, _ := ts.Value("household").(household)
+	pids := h.agents()
+	if neg || len(args) > 0 || len(pids) == 0 {
+		ts.Fatalf("usage: kill-agents, where an agent runs")
+	}
+	for _, pid := range pids {
+		ts.Check(syscall.Kill(pid, syscall.SIGKILL))
+	}
+}
+
+// powerOff kills all that runs because of the story before any of it can tell
+// that another has died.
+func powerOff(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: power-off")
+	}
+	h, _ := ts.Value("household").(household)
+	all := h.processes()
+	for _, sig := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGKILL} {
+		for pid := range all {
+			_ = syscall.Kill(pid, sig)
 		}
 	}
 }

@@ -38,12 +38,14 @@ import (
 //	await PATH TEXT            calls the management API until the answer contains the text
 //	processes                  lists what runs because of the story, sorted; ! fails where anything does
 //	pids                       lists the running replicas and their pids, as status knows them
+//	kill-agents                kills the story's agents, and nothing else
+//	power-off                  kills all that runs because of the story, at once
 //	until PROGRAM ARGS…        runs it until it exits with 0; with !, until it does not
 func TestScripts(t *testing.T) {
 	broker := rabbittest.Shared(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", UpdateScripts: *update, RequireUniqueNames: true,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "mgmt": mgmt, "publish": publish, "await": await, "processes": processes, "pids": pids, "until": until},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "mgmt": mgmt, "publish": publish, "await": await, "processes": processes, "pids": pids, "until": until, "kill-agents": killAgents, "power-off": powerOff},
 		Setup: func(e *testscript.Env) error {
 			vhost := rabbittest.Vhost(e.T().(testing.TB), broker)
 			e.Setenv("URL", broker.VhostURL(vhost))
