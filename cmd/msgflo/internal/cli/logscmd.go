@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"path/filepath"
@@ -21,7 +22,7 @@ const followEvery = 200 * time.Millisecond
 
 type logFlags struct {
 	follow, times bool
-	since         string
+	since, until  string
 	last          int
 }
 
@@ -30,9 +31,10 @@ func (a *app) logsCommand() *cli.Command {
 	return &cli.Command{
 		Name: "logs", Usage: "print what participants wrote", ArgsUsage: "[ROLE …]",
 		Description: "All replicas of the roles named, of all roles where none is, merged by time. They are there also when nothing runs.\n" +
-			"Examples:\n  msgflo logs resize\n  msgflo logs -f -n 20 resize store\n  msgflo logs -since 10m -chdir examples/thumbnails",
+			"Examples:\n  msgflo logs resize\n  msgflo logs -f -n 20 resize store\n  msgflo logs -until ready -timeout 1m store\n  msgflo logs -since 10m -chdir examples/thumbnails",
 		Flags: append(append(a.o.flagsBasic(), a.o.flagsVars()...), a.o.flagJSON(),
 			&cli.BoolFlag{Name: "f", Aliases: []string{"follow"}, Usage: "go on with what is written from now on, until Ctrl-C", Destination: &f.follow},
+			&cli.StringFlag{Name: "until", Usage: "as -f, but end after the first line that contains `TEXT` (-timeout bounds the wait)", Destination: &f.until},
 			&cli.StringFlag{Name: "since", Usage: "only what was written since `TIME`: 10m ago, or 2026-01-02T15:04:05Z", Destination: &f.since},
 			&cli.IntFlag{Name: "n", Usage: "only the last `N` lines of each replica", Destination: &f.last, Value: -1, HideDefault: true},
 			&cli.BoolFlag{Name: "timestamps", Aliases: []string{"t"}, Usage: "when each line was written, before it", Destination: &f.times}),
@@ -88,17 +90,31 @@ func (k *running) logs(ctx context.Context, names []string, sel logs.Selection, 
 		if err := ctx.Err(); err != nil {
 			return err
 		}
-		return out.Line(l.Source.Role, l.Source.Index, l.At, l.Text)
+		err := out.Line(l.Source.Role, l.Source.Index, l.At, l.Text)
+		if err == nil && f.until != "" && bytes.Contains(l.Text, []byte(f.until)) {
+			return errSeen
+		}
+		return err
 	}
 	r := logs.New(sources)
 	defer func() { _ = r.Close() }() // only read from
-	if err := errors.Join(r.Read(sel, emit), out.Flush()); err != nil || !f.follow {
-		return err
+	read := r.Read(sel, emit)
+	if read == nil && (f.follow || f.until != "") {
+		if err := out.Flush(); err != nil {
+			return err
+		}
+		tick := time.NewTicker(followEvery)
+		defer tick.Stop()
+		read = r.Follow(ctx, tick.C, emit, out.Flush)
 	}
-	tick := time.NewTicker(followEvery)
-	defer tick.Stop()
-	return r.Follow(ctx, tick.C, emit, out.Flush)
+	if errors.Is(read, errSeen) {
+		read = nil
+	}
+	return errors.Join(read, out.Flush())
 }
+
+// errSeen ends the reading: the line that -until waits for was there.
+var errSeen = errors.New("seen")
 
 // logSources finds the folders with the logs of the roles named, all where none is.
 // A role that is gone keeps its logs, and is found by its name.

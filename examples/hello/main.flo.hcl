@@ -1,0 +1,28 @@
+# Hello, with nothing to install: an MQTT broker that msgflo hosts by itself,
+# two of its built-in components, and an edge from one to the other.
+
+broker "main" {
+  embedded {}
+}
+
+participant "hello" {
+  component = "msgflo/Repeat"
+}
+
+participant "printer" {
+  component = "msgflo/Output"
+}
+
+graph "hello" {
+  edge "hello.out" "printer.in" {}
+}
+
+output "try_next" {
+  value = <<-EOT
+    msgflo status -chdir examples/hello
+    msgflo send -chdir examples/hello hello.in '{"who": "me"}' && msgflo logs -chdir examples/hello printer
+    msgflo tap -chdir examples/hello hello.out     # in one terminal, send in another
+    Add an edge or a participant to examples/hello/main.flo.hcl, then: msgflo plan examples/hello
+    msgflo destroy examples/hello                   # stops and removes all of it
+  EOT
+}
