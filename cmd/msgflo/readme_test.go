@@ -30,7 +30,7 @@ func TestReadme(t *testing.T) {
 				if !strings.Contains(makefile, "\n"+words[1]+":") {
 					t.Errorf("Makefile has no target %s", words[1])
 				}
-			case strings.HasPrefix(part, " go run ./cmd/msgflo "):
+			case strings.HasPrefix(strings.TrimSpace(part), "go run ./cmd/msgflo "):
 				if out, err := exec.Command("msgflo", words[3], "-h").CombinedOutput(); err != nil {
 					t.Errorf("msgflo %s -h: %v\n%s", words[3], err, out)
 				}
