@@ -219,3 +219,73 @@ func BenchmarkAmongOthers(b *testing.B) {
 	b.ReportMetric(0, "ns/op")
 	report(b, "crowded-plan", many, few)
 }
+
+// participants writes a ring of n participants, each with a queue, its
+// exchanges and bindings, and every fifth with a second edge: foreign ones,
+// or processes of this machine that do nothing.
+func participants(b *testing.B, brokerBlock string, n int, foreign bool) string {
+	b.Helper()
+	var s strings.Builder
+	s.WriteString(brokerBlock + workComponent)
+	for i := range n {
+		fmt.Fprintf(&s, "participant \"w-%d\" {\n  component = component.Work\n", i)
+		if foreign {
+			s.WriteString("  foreign = true\n}\n")
+		} else {
+			fmt.Fprintf(&s, "  env = { NEXT = participant.w-%d.in.jobs.queue }\n  ready {\n    when = \"started\"\n  }\n}\n", (i+1)%n)
+		}
+	}
+	s.WriteString("graph \"ring\" {\n")
+	for i := range n {
+		fmt.Fprintf(&s, "  edge \"w-%d.done\" \"w-%d.jobs\" {}\n", i, (i+1)%n)
+		if i%5 == 0 {
+			fmt.Fprintf(&s, "  edge \"w-%d.error\" \"w-%d.jobs\" {}\n", i, (i+7)%n)
+		}
+	}
+	s.WriteString("}\n")
+	dir := b.TempDir()
+	write(b, filepath.Join(dir, "ring.flo.hcl"), s.String())
+	return dir
+}
+
+const workComponent = `
+component "Work" {
+  command = ["sleep", "100000"]
+  client  = "nodejs"
+  env     = { LEVEL = "info" }
+}
+`
+
+// BenchmarkParticipants measures the empty plan of a system of 500
+// participants, whole processes: of foreign ones, and of ones that the agent
+// holds, all of which really run meanwhile. The floor is a bare program that
+// makes the same reads of the broker.
+func BenchmarkParticipants(b *testing.B) {
+	const n = 500
+	broker := rabbittest.Shared(b)
+	msgflo, floor := built(b), must(exec.LookPath("floor"))
+	for _, form := range []string{"foreign", "running"} {
+		b.Run(fmt.Sprintf("%d/%s", n, form), func(b *testing.B) {
+			h := must(newHousehold())
+			b.Cleanup(h.end)
+			for _, v := range h.env() {
+				name, value, _ := strings.Cut(v, "=")
+				b.Setenv(name, value)
+			}
+			name := vhost(b, broker, "bench-"+form)
+			dir := participants(b, brokerBlock(broker, broker.VhostURL(name)), n, form == "foreign")
+			apply := measured(b, msgflo, "apply", "-auto-approve", dir)
+			var plan, floorRead series
+			for b.Loop() {
+				floorRead = append(floorRead, measured(b, floor, "read", broker.ManagementURL, name))
+				plan = append(plan, measured(b, msgflo, "plan", "-detailed-exitcode", dir))
+			}
+			destroy := measured(b, msgflo, "destroy", "-auto-approve", dir)
+			b.ReportMetric(0, "ns/op")
+			report(b, "plan", plan, floorRead)
+			b.ReportMetric(float64(plan.peak())/1e6, "plan-MB")
+			b.ReportMetric(apply.wall.Seconds(), "apply-s")
+			b.ReportMetric(destroy.wall.Seconds(), "destroy-s")
+		})
+	}
+}
