@@ -64,6 +64,9 @@ func (e *evaluator) announcements(l *lowering) []*instance {
 		if !isTrue(p.inst.val("announce")) {
 			continue
 		}
+		if !p.foreign && !known(p.inst.val("foreign")) {
+			continue
+		}
 		if !p.foreign {
 			e.errorf(p.inst.at("announce"), "Announces itself", "%s is launched here, and a participant announces itself. announce is for one that runs elsewhere: it needs foreign = true.", p.label())
 			continue

@@ -56,7 +56,7 @@ func (e *evaluator) speaks(b *broker, u *url.URL, p *player) bool {
 	const summary = "Client library cannot connect"
 	client := p.role.Client
 	fail := func(why string) bool {
-		e.errorf(p.decl(), summary, "%s is written with %s, which %s, and %s is at %s://%s.", p.label(), client, why, b.addr, u.Scheme, diag.Escape(u.Host))
+		e.errorf(p.decl(), summary, "%s is written with %s, which %s. The url of %s is another one. Use a broker or a listener that it can reach, or another client library.", p.label(), client, why, b.addr)
 		return false
 	}
 	switch {

@@ -143,8 +143,13 @@ func (c *component) uses(attr, name string) bool {
 // says, as its component says, or as the command shows (msgflo-wire.md §5).
 // "" for a foreign one that nobody knows.
 func (e *evaluator) clientOf(p *player) string {
-	if s := text(p.inst.val("client")); s != "" {
+	own := p.inst.val("client")
+	if s := text(own); s != "" {
 		return s
+	}
+	if !known(own) {
+		p.vague = true
+		return ""
 	}
 	if p.comp == nil {
 		return ""
@@ -152,11 +157,13 @@ func (e *evaluator) clientOf(p *player) string {
 	if p.comp.own != nil {
 		return "go"
 	}
-	if s := text(p.val("client")); s != "" {
+	theirs := p.val("client")
+	if s := text(theirs); s != "" {
 		return s
 	}
 	command := p.val("command")
-	if !whollyKnown(command) {
+	if !known(theirs) || !whollyKnown(command) {
+		p.vague = true
 		return "" // held or reported
 	}
 	if s := clientOfCommand(words(command)); s != "" || p.foreign {

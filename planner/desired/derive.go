@@ -177,7 +177,7 @@ func (e *evaluator) lowerFlow(l *lowering, declared []*instance) []*instance {
 	sort.Slice(s.Roles, func(a, b int) bool { return s.Roles[a].Name < s.Roles[b].Name })
 	waits, _ := e.unexpanded()
 	for _, p := range l.players {
-		waits = waits || p.held
+		waits = waits || p.vague
 	}
 	for _, i := range l.graphs {
 		s.Edges = append(s.Edges, i.flow.edges...)

@@ -48,6 +48,10 @@ func (e *evaluator) embed(b *broker, body *body) bool {
 		return true
 	}
 	f := &body.fields[n]
+	if traitsOf(b.vals[n]).sensitive {
+		e.errorf(b.cfg.Decl, "Sensitive value in an address", "The block embedded of %s has a sensitive value, or one that follows from one. Where a broker listens is shown in plans and recorded in state.", b.addr)
+		return false
+	}
 	listen := plain(b.vals[n]).GetAttr("listen")
 	host, port, ok := e.address(b, f, "listen", text(listen))
 	if !ok {
@@ -68,7 +72,7 @@ func (e *evaluator) embed(b *broker, body *body) bool {
 		*u = cty.StringVal("mqtt://" + net.JoinHostPort(host, port))
 		return true
 	}
-	return e.agree(b, text(*u), port, webPort)
+	return e.agree(b, *u, port, webPort)
 }
 
 // address takes an address to listen at apart; the host is one that clients on
@@ -95,9 +99,9 @@ func (e *evaluator) address(b *broker, f *field, name, addr string) (host, port 
 
 // agree compares a URL that is written with where the server listens. Its host
 // may be another name: by which clients elsewhere reach this machine.
-func (e *evaluator) agree(b *broker, link, port, webPort string) bool {
+func (e *evaluator) agree(b *broker, link cty.Value, port, webPort string) bool {
 	const summary = "Contradiction"
-	u, err := url.Parse(link)
+	u, err := url.Parse(text(link))
 	if err != nil {
 		return false // reported when the scheme was looked at
 	}
@@ -112,9 +116,13 @@ func (e *evaluator) agree(b *broker, link, port, webPort string) bool {
 	got := cmp.Or(u.Port(), usual)
 	switch {
 	case want == "":
-		e.errorf(b.cfg.Decl, summary, "The url of %s begins with ws://, and its embedded server has no websocket. Write websocket = \"127.0.0.1:%s\" in the block embedded, or leave url out.", b.addr, got)
+		e.errorf(b.cfg.Decl, summary, "The url of %s begins with ws://, and its embedded server has no websocket. Write websocket = \"127.0.0.1:PORT\" in the block embedded, or leave url out.", b.addr)
 	case got != want:
-		e.errorf(b.cfg.Decl, summary, "The url of %s has the port %s, and %s of its embedded server the port %s. Clients are given the url: let them agree, or leave url out.", b.addr, got, what, want)
+		ports := " (" + got + " and " + want + ")"
+		if traitsOf(link).sensitive {
+			ports = ""
+		}
+		e.errorf(b.cfg.Decl, summary, "The url of %s has another port than %s of its embedded server%s. Clients are given the url: let them agree, or leave url out.", b.addr, what, ports)
 	default:
 		return true
 	}

@@ -6,6 +6,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/config/addr"
+	"github.com/msgflo/msgflo/config/diag"
 )
 
 const (
@@ -97,19 +98,37 @@ func (e *evaluator) hostsOf(all []*instance) map[*broker]*host {
 			out[b] = h
 		}
 	}
+	e.sameAddress(out)
 	return out
+}
+
+// sameAddress reports two servers that would listen at one address: both are
+// this machine's.
+func (e *evaluator) sameAddress(on map[*broker]*host) {
+	taken := map[string]*broker{}
+	for _, name := range sortedKeys(e.brokers) {
+		b := e.brokers[name]
+		h := on[b]
+		if h == nil || h.server == nil {
+			continue
+		}
+		for _, attr := range []string{"listen", "websocket"} {
+			addr := attrText(h.server.object.Value, attr)
+			if addr == "" {
+				continue
+			}
+			if o := taken[addr]; o != nil && o != b {
+				e.errorf(b.decl(), "Address taken twice", "The servers of %s and %s would both listen at %s. Write another %s in the block embedded of one of them.",
+					o.addr, b.addr, diag.Escape(addr), attr)
+			}
+			taken[addr] = b
+		}
+	}
 }
 
 // serverOf makes the broker that the agent hosts.
 func (e *evaluator) serverOf(b *broker) *instance {
-	block := b.vals[b.in.index[embeddedBlock]] // with its marks
-	marks := block.Marks()
-	top := plainTop(block)
-	attrs := map[string]cty.Value{}
-	for name := range top.Type().AttributeTypes() {
-		attrs[name] = top.GetAttr(name).WithMarks(marks)
-	}
-	return e.hostedBy(b, serverType, attrs)
+	return e.hostedBy(b, serverType, b.setting(embeddedBlock).AsValueMap())
 }
 
 // routerOf makes the router of a broker's routes.

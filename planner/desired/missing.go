@@ -1,6 +1,7 @@
 package desired
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -125,6 +126,12 @@ func (e *evaluator) mayBe(at addr.Instance) bool {
 	}
 	for _, b := range e.brokers {
 		if b.passed {
+			return true
+		}
+	}
+	for _, l := range e.lowering {
+		if slices.ContainsFunc(l.players, func(p *player) bool { return p.held || p.inst.held }) ||
+			slices.ContainsFunc(l.graphs, func(i *instance) bool { return i.held }) {
 			return true
 		}
 	}

@@ -93,6 +93,7 @@ type player struct {
 	unclear bool
 	state   state // of being cast
 	held    bool  // its component waits for data
+	vague   bool  // what decides its ports waits for data, or was reported
 	failed  bool
 	vals    []cty.Value // of the component, by attribute
 	deps    []dep       // of the component's expressions
@@ -139,6 +140,7 @@ func (e *evaluator) playerOf(i *instance) *player {
 		return p
 	}
 	p.foreign = isTrue(i.val("foreign"))
+	p.vague = !known(i.val("foreign"))
 	p.role.Foreign = p.foreign
 	p.short = i.block.cfg.Name
 	at := i.decl()
@@ -294,10 +296,13 @@ func (e *evaluator) componentOf(p *player) (*component, bool) {
 	i := p.inst
 	v := i.val("component")
 	if !known(v) {
+		p.vague = true
 		return nil, i.held
 	}
 	name := text(v)
 	switch {
+	case name == "" && !known(i.val("foreign")):
+		return nil, true
 	case name == "" && p.foreign:
 		return nil, true
 	case name == "":

@@ -82,7 +82,7 @@ func (e *evaluator) portBlocks(p *player, to *[]*flow.Port, blocks cty.Value, f 
 		}
 		port.Decl = nb.body.decl
 		if q := doc.GetAttr("queue"); !q.IsKnown() {
-			p.held = true
+			p.held, p.vague = true, true
 		} else if !q.IsNull() {
 			port.Queue = q.AsString()
 			if port.Queue == "" {
@@ -107,7 +107,7 @@ func (e *evaluator) secretPort(p *player, blocks, key cty.Value, nb *nested) boo
 		e.errorf(nb.body.decl, "Invalid port", "The port %q of %s has a sensitive value. What a port is called and what its messages are is shown in plans and announced on the broker.", nb.label, p.label())
 		p.failed = true
 	}
-	p.held = p.held || t.held
+	p.held, p.vague = p.held || t.held, p.vague || t.held
 	return t.sensitive || t.held || t.broken
 }
 
@@ -204,6 +204,9 @@ func (e *evaluator) played(i *instance, attr string, at hcl.Range) (cty.Value, b
 	if !e.cast(p) {
 		return brokenVal, true
 	}
+	if p.vague && !p.failed {
+		return missing(true), true
+	}
 	out := attr == "out"
 	ports, vals := p.ports(out), map[string]cty.Value{}
 	for _, port := range ports {
@@ -282,7 +285,7 @@ func (e *evaluator) portOf(i *instance, out bool, path []string, at hcl.Range) c
 	if !e.cast(p) || p.failed {
 		return brokenVal
 	}
-	if p.held {
+	if p.vague {
 		return missing(true)
 	}
 	port := findPort(p.ports(out), path[0])

@@ -254,6 +254,9 @@ func (e *evaluator) readiness(l *lowering, p *player, ok bool) (cty.Value, bool)
 			vals["when"] = cty.StringVal(launch.Announced)
 		}
 	}
+	if !known(vals["when"]) {
+		return v, false
+	}
 	return cty.ObjectVal(vals), e.checkReady(l, p, text(vals["when"]), vals) && ok
 }
 

@@ -83,11 +83,16 @@ func (in *schemaInfo) names() []string {
 	return out
 }
 
-// resource is the schema of a type of objects on a broker, nil where it has none,
-// or its kind is not known.
+// resource is the schema of a type of objects on a broker, nil where it has
+// none. Where the broker's kind is not known, it is that of any kind.
 func (e *evaluator) resource(b *broker, typ string) *providers.Schema {
-	if b.typ == nil {
-		return nil
+	if b.typ != nil {
+		return b.typ.Resources[typ]
 	}
-	return b.typ.Resources[typ]
+	for _, t := range e.env.Types {
+		if s := t.Resources[typ]; s != nil {
+			return s
+		}
+	}
+	return nil
 }
