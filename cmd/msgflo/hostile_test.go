@@ -75,6 +75,7 @@ exec sleep 86400
 // more apply must bring what is declared: each replica once, never two of one
 // at any time; and destroy must leave no process and the broker as it was.
 func TestAgentKilledAnywhere(t *testing.T) {
+	t.Parallel()
 	msgflo := built(t)
 	for _, who := range []string{"command", "agent", "both"} {
 		t.Run(who, func(t *testing.T) {

@@ -86,7 +86,7 @@ func Run(ctx context.Context, o Options) error {
 	defer srv.close()
 	if err := a.takeOver(); err != nil {
 		if a.ctx.Err() != nil {
-			return nil //nolint:nilerr // it was asked to quit meanwhile, and left all as it was
+			return nil // it was asked to quit meanwhile, and left all as it was
 		}
 		return err
 	}

@@ -25,6 +25,8 @@ type program struct {
 	args []string
 	dir  string
 	env  map[string]string
+	// secrets are the texts that the log must not have.
+	secrets []string
 }
 
 // brokerURL is that of the role's broker, as participants are told it.

@@ -13,10 +13,8 @@ import (
 	"github.com/msgflo/msgflo/providers/local/control"
 )
 
-const (
-	longest = 32 << 10               // of a line; a longer one is cut into several
-	partial = 500 * time.Millisecond // after which a line that has no end yet is written
-)
+// partial is the time after which a line that has no end yet is written.
+const partial = 500 * time.Millisecond
 
 // A logFile takes what a process writes, a time before each line, and rotates by
 // size. Two may write to one path while a replica replaces another. It never
@@ -36,7 +34,7 @@ type logFile struct {
 
 // drain copies the pipe until its end. Memory is bounded: one buffer in, one
 // out.
-func (l *logFile) drain(pipe *os.File) {
+func (l *logFile) drain(pipe source) {
 	buf := make([]byte, longest)
 	n := 0
 	for {

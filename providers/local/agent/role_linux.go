@@ -45,6 +45,7 @@ func (a *Agent) program(e control.Entry, secret json.RawMessage) (*program, erro
 	}
 	sum := sha256.Sum256(same)
 	p.sum = hex.EncodeToString(sum[:])
+	p.secrets = secretsIn(secret)
 	if p.env, err = a.environment(s, secret); err == nil {
 		err = a.askable(s.Ready)
 	}

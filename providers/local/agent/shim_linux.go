@@ -41,6 +41,8 @@ type job struct {
 	Limit int64  // of a log file, in bytes
 	Files int
 	Stop  launch.Stop
+	// Secrets are the texts that its log must not have.
+	Secrets []string
 }
 
 // Shim runs one process to its end: it owns its group, its log and its exit status, and
@@ -128,8 +130,9 @@ func (s *shim) run() int {
 	}
 	l := &logFile{path: s.job.Log, limit: s.job.Limit, files: s.job.Files, now: time.Now}
 	s.drained = make(chan struct{})
-	go func() { defer close(s.drained); l.drain(read) }()
-	s.job.Env, s.job.Args = nil, nil // the secrets
+	from := masking(read, s.job.Secrets)
+	go func() { defer close(s.drained); l.drain(from) }()
+	s.job.Env, s.job.Args, s.job.Secrets = nil, nil, nil
 	s.write()
 	s.tell()
 	debug.FreeOSMemory()

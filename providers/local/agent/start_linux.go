@@ -94,7 +94,7 @@ func (a *Agent) launch(key control.Key, index int, p *program, stop launch.Stop)
 	env[runVariable] = n
 	j := job{
 		Path: p.path, Args: p.args, Env: environ(env), Dir: p.dir, Proc: dir, Boot: a.boot, Stop: stop,
-		Log: a.place.Log(p.spec.Broker, p.spec.Role, index), Limit: a.opts.LogSize, Files: a.opts.LogFiles,
+		Log: a.place.Log(p.spec.Broker, p.spec.Role, index), Limit: a.opts.LogSize, Files: a.opts.LogFiles, Secrets: p.secrets,
 	}
 	status, err := a.spawn(lock, n, j, fmt.Sprintf("%s[%d]", key.Name, index))
 	if err != nil {
