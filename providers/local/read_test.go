@@ -363,7 +363,7 @@ func TestServices(t *testing.T) {
 			attrs{"url": str(url + "2")}},
 		{"announcement", "main/door", `{"broker":"main","message":"{\"role\":\"door\"}","period":"60s","role":"door"}`, `{"url":"` + url + `"}`,
 			attrs{"role": str("door"), "url": str(url), "message": str(`{"role":"door"}`)}, attrs{"period": str("30s")}},
-		{"server", "main", `{"broker":"main","listen":":1883","persist":false,"websocket":null}`, "", attrs{"listen": str(":1883")}, attrs{"persist": cty.True}},
+		{"server", "main", `{"broker":"main","listen":":1883","persist":true,"websocket":null}`, "", attrs{"listen": str(":1883")}, attrs{"persist": cty.False}},
 		{"router", "main", `{"broker":"main"}`, `{"url":"` + url + `"}`, attrs{"url": str(url)}, attrs{"url": cty.NullVal(cty.String)}},
 	} {
 		t.Run(c.typ, func(t *testing.T) {

@@ -55,7 +55,7 @@ func server() *providers.Schema {
 	return derived("an embedded MQTT broker", brokerName(),
 		providers.Attr{Name: "listen", Type: cty.String, Doc: "where it takes MQTT connections, as host:port"},
 		providers.Attr{Name: "websocket", Type: cty.String, ForceNew: true, Doc: "where it takes them over WebSocket, as host:port"},
-		providers.Attr{Name: "persist", Type: cty.Bool, ForceNew: true, Default: cty.False, Doc: "whether sessions and retained messages outlive it"})
+		providers.Attr{Name: "persist", Type: cty.Bool, ForceNew: true, Default: cty.True, Doc: "whether sessions and retained messages outlive it"})
 }
 
 func router() *providers.Schema {

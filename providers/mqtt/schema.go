@@ -35,7 +35,7 @@ func configSchema() providers.Schema {
 			{Name: "embedded", Doc: "the agent hosts this broker itself", Attrs: []providers.Attr{
 				{Name: "listen", Type: cty.String, Default: cty.StringVal(defaultListen), Doc: "host:port for MQTT"},
 				{Name: "websocket", Type: cty.String, Doc: "host:port for MQTT over WebSocket, which browsers speak; default: none"},
-				{Name: "persist", Type: cty.Bool, Default: cty.False, Doc: "keep retained messages and sessions over restarts of the agent"},
+				{Name: "persist", Type: cty.Bool, Default: cty.True, Doc: "keep retained messages and sessions over restarts of the agent"},
 			}},
 			access.PrefixAttr(),
 		},

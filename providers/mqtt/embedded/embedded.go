@@ -36,8 +36,8 @@ type Spec struct {
 	Persist   bool   `json:"persist"`   // keep retained messages, sessions and what is queued for them
 }
 
-// DefaultListen is MQTT's port, on this machine only.
-const DefaultListen = "127.0.0.1:1883"
+// DefaultListen is on this machine only, and not the port of a broker that may be there already.
+const DefaultListen = "127.0.0.1:18830"
 
 // ParseSpec reads a Spec, and says what is wrong with it.
 func ParseSpec(data []byte) (Spec, error) {
