@@ -34,7 +34,7 @@ func secretsIn(secret json.RawMessage) []string {
 	}
 	var out []string
 	add := func(s string) {
-		if len(s) >= shortest && !slices.Contains(out, s) {
+		if (len(s) >= shortest || inURL(s)) && !slices.Contains(out, s) {
 			out = append(out, s)
 		}
 	}
@@ -50,12 +50,19 @@ func secretsIn(secret json.RawMessage) []string {
 		add(written)
 		add(meant)
 		add(url.QueryEscape(meant))
-		for _, short := range []string{written, meant} { // where it can be nothing else
-			add(":" + short + "@")
+		for _, short := range []string{written, meant} {
+			if n := len(short); n > 0 && n < shortest { // where it can be nothing else
+				add(":" + short + "@")
+			}
 		}
 	}
 	slices.Sort(out)
 	return out
+}
+
+// inURL tells whether a secret has what is around a password, which stays.
+func inURL(s string) bool {
+	return len(s) > 2 && s[0] == ':' && s[len(s)-1] == '@'
 }
 
 // passwordIn is the password of a URL; false where it is no URL with one.
@@ -143,7 +150,12 @@ func (m *maskedSource) pass(n int, last bool) {
 		if at < 0 || from+at >= hold {
 			break
 		}
-		m.out = append(append(m.out, m.buf[from:from+at]...), masked...)
+		m.out = append(m.out, m.buf[from:from+at]...)
+		if inURL(string(m.buf[from+at : from+at+size])) {
+			m.out = append(m.out, ":"+masked+"@"...)
+		} else {
+			m.out = append(m.out, masked...)
+		}
 		if from += at + size; from > hold {
 			hold = m.hold(from, n)
 		}

@@ -19,8 +19,9 @@ func TestSecretsIn(t *testing.T) {
 		want []string
 	}{
 		{nil, nil},
-		{map[string]string{"MSGFLO_BROKER": "amqp://user:s3cr%2Ft!@host/vhost"}, []string{":s3cr%2Ft!@", ":s3cr/t!@", "s3cr%2Ft!", "s3cr%2Ft%21", "s3cr/t!"}},
+		{map[string]string{"MSGFLO_BROKER": "amqp://user:s3cr%2Ft!@host/vhost"}, []string{"s3cr%2Ft!", "s3cr%2Ft%21", "s3cr/t!"}},
 		{map[string]string{"MSGFLO_BROKER": "amqp://guest:guest@host"}, []string{":guest@"}}, // too short to be masked elsewhere
+		{map[string]string{"MSGFLO_BROKER": "amqp://u:%40x@host"}, []string{":%40x@", ":@x@"}},
 		{map[string]string{"MSGFLO_BROKER": "amqp://host/vhost"}, []string{"amqp://host/vhost"}},
 		{map[string]string{"TOKEN": "geheim", "DEBUG": "1"}, []string{"geheim"}},
 		{map[string]string{"KEY": "-----\nfirst line\n\nsecond\n"}, []string{"-----\nfirst line\n\nsecond\n", "first line", "second"}},
@@ -83,6 +84,7 @@ func TestMasking(t *testing.T) {
 		{"nothing to see", "nothing to see", []string{"secret"}},
 		{"a sec|ret: se|c|r|e|t.", "a (sensitive): (sensitive).", []string{"secret"}},
 		{"it ends with sec", "it ends with sec", []string{"secret"}},
+		{"guest at amqp://guest:g|uest@host", "guest at amqp://guest:(sensitive)@host", []string{":guest@"}},
 		{"secre|secret", "secre(sensitive)", []string{"secret"}},
 		{"abcd|efgh", "(sensitive)", []string{"abcdef", "abcdefgh"}},
 		{"xabcdef|y xabcdef|z", "x(sensitive)y (sensitive)", []string{"abcdef", "xabcdefz"}},
