@@ -143,13 +143,13 @@ func (t *table) next(v *view, edits []*edit) *routes.Document {
 			e.revision = revision
 		}
 	}
-	if same && !(tidy && v.own != nil && len(v.own.Routes) == 0) {
-		return nil
-	}
-	if same {
+	switch empty := v.own != nil && len(v.own.Routes) == 0; {
+	case !same:
+		return next
+	case tidy && empty:
 		return v.own
 	}
-	return next
+	return nil
 }
 
 // judge finds what is in the way of one edit.

@@ -185,7 +185,7 @@ func (r *run) starve(ctx context.Context, number int, filters []string, stays bo
 		return nil
 	}
 	if l != nil {
-		_ = l.client.Close() // it has no error
+		r.closeLanes(l)
 		delete(r.lanes, number)
 	} else if r.wiped[number] {
 		return nil
@@ -208,10 +208,8 @@ func Wipe(ctx context.Context, o mqtt.Options, lineage string, lane int) error {
 
 // stepBack lets go of all sessions, which the broker keeps.
 func (r *run) stepBack() {
-	for n, l := range r.lanes {
-		_ = l.client.Close() // it has no error
-		delete(r.lanes, n)
-	}
+	r.closeLanes(slices.Collect(maps.Values(r.lanes))...)
+	clear(r.lanes)
 	r.applied = applied{}
 	clear(r.wiped)
 }

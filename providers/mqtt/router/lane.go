@@ -5,6 +5,7 @@ import (
 	"errors"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/providers/mqtt/router/routes"
@@ -69,6 +70,9 @@ func (l *lane) receive(m mqtt.Received) {
 	}
 	// One more than there are targets, until all have been sent.
 	a := l.acks.add(m)
+	if a == nil {
+		return
+	}
 	l.table.Load().index.Each(m.Topic, func(t *target) {
 		a.open.Add(1)
 		t.send(l.run, m, func(err error) { l.forwarded(a, t, err) })
@@ -77,18 +81,43 @@ func (l *lane) receive(m mqtt.Received) {
 }
 
 func (l *lane) skip(m mqtt.Received) {
-	if m.QoS != mqtt.AtMostOnce {
-		l.forwarded(l.acks.add(m), nil, nil)
+	if m.QoS == mqtt.AtMostOnce {
+		return
+	}
+	if a := l.acks.add(m); a != nil {
+		l.forwarded(a, nil, nil)
+	}
+}
+
+// closeLanes ends the connections of lanes; the broker keeps the sessions. What is
+// on its way is acknowledged first, so that who comes next need not send it
+// twice; what still comes is left to him.
+func (r *run) closeLanes(lanes ...*lane) {
+	late := time.After(farewell)
+	for _, l := range lanes {
+		l.acks.drain()
+	}
+	for _, l := range lanes {
+		select {
+		case <-l.acks.drain():
+		case <-late:
+		}
+	}
+	if r.ctx.Err() != nil {
+		r.endSends() // one that is stuck would keep its client from ending
+	}
+	for _, l := range lanes {
+		_ = l.client.Close() // it has no error
 	}
 }
 
 func (t *target) send(r *run, m mqtt.Received, done func(error)) {
 	out := mqtt.Outgoing{Topic: t.To, Body: m.Body, QoS: min(m.QoS, t.QoS), Retained: t.Retain}
 	if p := t.replay.Load(); p != nil {
-		p.live(m.Topic, func() { r.desk.Send(r.ctx, out, done) })
+		p.live(m.Topic, func() { r.desk.Send(r.sends, out, done) })
 		return
 	}
-	r.desk.Send(r.ctx, out, done)
+	r.desk.Send(r.sends, out, done)
 }
 
 // forget is the end of a QoS 0 message.
@@ -125,8 +154,9 @@ func (r *run) refused(topic string, err error) {
 // acks acknowledges messages in the order in which they came, as MQTT wants it
 // (3.1.1, 4.6), whenever what they became is done with.
 type acks struct {
-	mu    sync.Mutex
-	queue []*ack
+	mu      sync.Mutex
+	queue   []*ack
+	drained chan struct{} // not nil: nothing is added any more; closed when all are done
 }
 
 type ack struct {
@@ -135,13 +165,30 @@ type ack struct {
 	done bool         // under acks.mu
 }
 
+// add begins with a message; nil: it is left to who comes next.
 func (q *acks) add(m mqtt.Received) *ack {
 	a := &ack{msg: m}
 	a.open.Store(1)
 	q.mu.Lock()
 	defer q.mu.Unlock()
+	if q.drained != nil {
+		return nil
+	}
 	q.queue = append(q.queue, a)
 	return a
+}
+
+// drain adds no more; what it returns is closed when all are done.
+func (q *acks) drain() <-chan struct{} {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.drained == nil {
+		q.drained = make(chan struct{})
+		if len(q.queue) == 0 {
+			close(q.drained)
+		}
+	}
+	return q.drained
 }
 
 func (q *acks) settle(a *ack) {
@@ -153,5 +200,8 @@ func (q *acks) settle(a *ack) {
 		_ = q.queue[0].msg.Ack()
 		q.queue[0] = nil
 		q.queue = q.queue[1:]
+		if len(q.queue) == 0 && q.drained != nil {
+			close(q.drained)
+		}
 	}
 }

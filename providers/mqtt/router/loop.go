@@ -73,7 +73,7 @@ func (r *run) grace() time.Duration {
 	if g == 0 {
 		g = time.Second
 	}
-	return g + rand.N(g)
+	return g + rand.N(g) //nolint:gosec // jitter, no secret
 }
 
 // carry makes what the document says true, and says so. An announcement that

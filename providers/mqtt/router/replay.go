@@ -56,7 +56,7 @@ func (r *run) replay(ctx context.Context, fresh []*target) error {
 	if err != nil {
 		return err
 	}
-	defer reader.Close()
+	defer func() { _ = reader.Close() }() // it has no error
 	var targets []string
 	for _, t := range fresh {
 		targets = append(targets, t.To)

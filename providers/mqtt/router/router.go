@@ -108,6 +108,10 @@ type run struct {
 	dots  bool         // the broker takes . and / for the same
 	dials mqtt.Options
 
+	// sends ends later than ctx: what was begun is brought to its end.
+	sends    context.Context
+	endSends context.CancelFunc
+
 	inbox  inbox
 	others rivals
 	doc    *routes.Document // what is carried
@@ -125,6 +129,8 @@ type run struct {
 // Run carries routes. It returns only when ctx has ended.
 func (s *Service) Run(ctx context.Context) error {
 	r := &run{Service: s, ctx: ctx, dials: s.transport(), lanes: map[int]*lane{}, wiped: map[int]bool{}}
+	r.sends, r.endSends = context.WithCancel(context.WithoutCancel(ctx))
+	defer r.endSends()
 	r.inbox.init()
 	r.faults.changed = r.inbox.wake
 	pause := retry.New(s.opts.RetryMin, s.opts.RetryMax)
@@ -154,7 +160,7 @@ func (r *run) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer reader.Close()
+	defer func() { _ = reader.Close() }() // it has no error
 	own := []string{routes.Topic(r.opts.Lineage), routes.RouterTopic(r.opts.Lineage)}
 	now, err := reader.Read(ctx, own...)
 	if err != nil {

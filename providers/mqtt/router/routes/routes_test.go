@@ -166,7 +166,7 @@ func TestLoops(t *testing.T) {
 		{"dots that are slashes", "a.b>a/b", []string{"a.b>a/b"}, true},
 	} {
 		var hops []routes.Hop
-		for _, f := range strings.Fields(c.hops) {
+		for f := range strings.FieldsSeq(c.hops) {
 			from, to, _ := strings.Cut(f, ">")
 			hops = append(hops, routes.Hop{Route: routes.Route{From: from, To: to}})
 		}
