@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"os/exec"
 	"slices"
 	"strings"
 	"syscall"
@@ -78,4 +79,16 @@ func powerOff(ts *testscript.TestScript, neg bool, args []string) {
 			_ = syscall.Kill(pid, sig)
 		}
 	}
+}
+
+// buildOther compiles the program with another version.
+func buildOther(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: build-other")
+	}
+	path := ts.MkAbs("other/msgflo")
+	if out, err := exec.Command("go", "build", "-ldflags", "-X main.version=9.9.9", "-o", path, ".").CombinedOutput(); err != nil {
+		ts.Fatalf("go build: %v\n%s", err, out)
+	}
+	ts.Setenv("OTHER", path)
 }

@@ -29,8 +29,7 @@ import (
 // broker, each story in a vhost of its own.
 //
 // A story has in its environment URL (the broker with the story's vhost),
-// MGMT (the management API with credentials) and VHOST, and beside
-// testscript's commands:
+// MGMT (the management API) and VHOST, and beside testscript's commands:
 //
 //	exits CODE PROGRAM ARGS…   runs it and wants that exit code
 //	mgmt METHOD PATH [BODY]    calls the management API; {V} is the vhost. The answer is stdout
@@ -40,12 +39,13 @@ import (
 //	pids                       lists the running replicas and their pids, as status knows them
 //	kill-agents                kills the story's agents, and nothing else
 //	power-off                  kills all that runs because of the story, at once
+//	build-other                compiles a msgflo of version 9.9.9 and puts its path into OTHER
 //	until PROGRAM ARGS…        runs it until it exits with 0; with !, until it does not
 func TestScripts(t *testing.T) {
 	broker := rabbittest.Shared(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/script", UpdateScripts: *update, RequireUniqueNames: true,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "mgmt": mgmt, "publish": publish, "await": await, "processes": processes, "pids": pids, "until": until, "kill-agents": killAgents, "power-off": powerOff},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "mgmt": mgmt, "publish": publish, "await": await, "processes": processes, "pids": pids, "until": until, "kill-agents": killAgents, "power-off": powerOff, "build-other": buildOther},
 		Setup: func(e *testscript.Env) error {
 			vhost := rabbittest.Vhost(e.T().(testing.TB), broker)
 			e.Setenv("URL", broker.VhostURL(vhost))
