@@ -70,7 +70,8 @@ func (p *provider) Warnings() hcl.Diagnostics {
 		warn("Routes of other configurations cannot be seen", "The broker at %s is RabbitMQ's MQTT plugin, which hands out retained messages by their exact topic only: "+
 			"loops through routes of other configurations, and routes that they carry already, are not found. A . in a topic is a / to it.", where)
 	}
-	if n := len(s.coming); n > 0 {
+	// An embedded broker is in one process with the router: neither is away alone.
+	if len(s.coming) > 0 && !p.settings.embedded {
 		warn("What routes promise", "%s on the broker at %s: no message is lost that the broker has queued for the router. It queues none that was published with QoS 0, "+
 			"and while the router is away it queues only so many: no client can read that limit (Mosquitto: max_queued_messages, 1000 unless it is set). "+
 			"To lose nothing, let participants publish with QoS 1, and set the limit above what comes while the agent is down.", listed(s.coming), where)
