@@ -1,6 +1,7 @@
 package control
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -265,7 +266,7 @@ func FuzzLogLine(f *testing.F) {
 		if at.IsZero() && string(text) != string(line) {
 			t.Errorf("%q became %q", line, text)
 		}
-		if !at.IsZero() && !strings.HasSuffix(string(line), string(text)) {
+		if !at.IsZero() && !bytes.HasSuffix(line, text) {
 			t.Errorf("%q became %q", line, text)
 		}
 	})
@@ -313,7 +314,7 @@ func TestDamagedFiles(t *testing.T) {
 	if _, err := ReadFolder(p.Lineage); err == nil || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "damaged") {
 		t.Error(err)
 	}
-	if err := os.WriteFile(p.Journal(), []byte("junk\njunk\n"), 0o600); err != nil {
+	if err := os.WriteFile(p.Journal(), []byte("junk\nmore of it\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := ReadFolder(p.Lineage); err == nil || !strings.Contains(err.Error(), "journal") {
@@ -363,7 +364,7 @@ func TestBuild(t *testing.T) {
 	if err := errors.Join(err, err2, err3); err != nil || a != b || a == other || len(a) != 24 {
 		t.Error(a, b, other, err)
 	}
-	if Machine() != Machine() || !strings.Contains(Machine(), "/") {
+	if first, again := Machine(), Machine(); first != again || !strings.Contains(first, "/") {
 		t.Error(Machine())
 	}
 }
