@@ -237,7 +237,7 @@ func (p *planning) liveOf(i *item) Live {
 		next = *l.Next
 		next.HashEqual = l.HashEqual
 	}
-	if i.prior == nil {
+	if i.prior == nil || i.want != nil && p.isThere(i, next) {
 		return next
 	}
 	l, l.HashEqual, l.Next = p.in.Live[i.prev], next.HashEqual, nil
@@ -245,6 +245,17 @@ func (p *planning) liveOf(i *item) Live {
 		l.Next = &next
 	}
 	return l
+}
+
+// isThere reports whether what was read under the wanted name of an item that
+// moved is the object that is recorded. It tells more than what was read under the old
+// address: secrets can only be compared with wanted ones.
+func (p *planning) isThere(i *item, next Live) bool {
+	if next.Value == cty.NilVal || i.prior.Provider != i.want.Provider {
+		return false
+	}
+	same, err := i.old.form.SameIdentity(i.prior.SchemaVersion, i.prior.Attrs, i.want.Value)
+	return same && err == nil
 }
 
 func seen(v cty.Value) presence {

@@ -19,10 +19,20 @@ func (p *planning) restart(i *item, s *plan.Step) {
 		}
 		s.Action, s.ID = plan.Restart, plan.ID(plan.Restart, i.at)
 		if s.Reason == "" {
-			s.Reason = fmt.Sprintf("a process has its %s from its start on", path)
+			s.Reason = fmt.Sprintf("a process has its %s from its start on", i.plainly(path))
 		}
 		return
 	}
+}
+
+// plainly is the path, but of a secret only the attribute: which part of one
+// differs nobody can say.
+func (i *item) plainly(path string) string {
+	at, err := recorded.ParsePath(path)
+	if err != nil || !covers(i.secretTexts(), path) {
+		return path
+	}
+	return keyOf(at[0])
 }
 
 // restarts reports whether the attribute that a path leads to, or a block

@@ -7,6 +7,7 @@ import (
 
 	"github.com/msgflo/msgflo/cmd/msgflo/internal/ui/change"
 	"github.com/msgflo/msgflo/cmd/msgflo/internal/ui/value"
+	"github.com/msgflo/msgflo/config/addr"
 	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/planner/plan"
 	"github.com/msgflo/msgflo/providers"
@@ -105,14 +106,22 @@ func (p *planPrinter) driftOf(d *plan.Drift) {
 	p.lines(6, lines)
 }
 
+// moved lists what only changes its address; of the rest its block says so.
 func (p *planPrinter) moved() {
-	if len(p.plan.Moved) == 0 {
+	changed := map[addr.Instance]bool{}
+	for i := range p.plan.Steps {
+		if s := &p.plan.Steps[i]; s.Action.Changes() {
+			changed[s.Addr] = true
+		}
+	}
+	moves := slices.DeleteFunc(slices.Clone(p.plan.Moved), func(m plan.Moved) bool { return changed[m.To] })
+	if len(moves) == 0 {
 		return
 	}
 	p.heading("Moved to another address, otherwise untouched:")
-	for i, m := range p.plan.Moved {
+	for i, m := range moves {
 		if i == maxListed {
-			p.more(len(p.plan.Moved), "object")
+			p.more(len(moves), "object")
 			return
 		}
 		p.line("  ", p.pal.sign(plan.Move), " ", diag.Escape(m.From.String()), " → ", diag.Escape(m.To.String()))

@@ -157,6 +157,8 @@ func troubles(r *workspace.Role) []string {
 	case r.Declared:
 	case r.State == workspace.LeftOver:
 		out = append(out, "no longer declared: the next apply removes its queues")
+	case r.Address == "": // a removed block or `state rm` says so
+		out = append(out, "neither declared nor recorded: it runs on until `msgflo stop` or `msgflo down`")
 	default:
 		out = append(out, "no longer declared: the next apply stops it")
 	}
@@ -167,7 +169,8 @@ func stateText(r *workspace.Role) string {
 	s := diag.Escape(string(r.State))
 	switch {
 	case r.State == workspace.Elsewhere:
-		return "on " + diag.Escape(r.Machine)
+		host, _, _ := strings.Cut(r.Machine, "/") // what follows is for programs
+		return "on " + diag.Escape(host)
 	case r.Held:
 		return s + " (held)"
 	}

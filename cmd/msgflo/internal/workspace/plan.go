@@ -48,7 +48,9 @@ func (s *Session) Plan(ctx context.Context, o PlanOptions) (*Planned, hcl.Diagno
 		return nil, diags
 	}
 	diags = append(diags, markImports(res, o.Import)...)
+	guarded := res.Objects
 	if o.Mode == planner.Destroy {
+		guarded = s.recorded(res.Objects)
 		res.Objects = nil
 	}
 	types := s.types()
@@ -64,7 +66,7 @@ func (s *Session) Plan(ctx context.Context, o PlanOptions) (*Planned, hcl.Diagno
 	s.w.debug("brokers read", "objects", len(live))
 	diags = append(diags, lint(res, liveObjects(res, live))...)
 	p := &Planned{Desired: res, Live: live, Types: types, secrets: values(res.Objects), data: data}
-	ds = s.compare(ctx, p, o)
+	ds = s.compare(ctx, p, guarded, o)
 	diags = append(diags, ds...)
 	if p.Plan != nil && len(p.Plan.Steps) == 0 && o.Mode == planner.Normal && !p.Plan.Targeted {
 		// All is as declared already, so what holds after apply must hold now.
@@ -146,10 +148,23 @@ func (s *Session) readChecks(ctx context.Context, queries []desired.DataQuery) (
 	return answers, diags
 }
 
+// recorded are those of the declared objects that state has: of what is
+// destroyed, their declarations say whether it may be.
+func (s *Session) recorded(want []desired.Object) []desired.Object {
+	known := s.snap.Index()
+	var out []desired.Object
+	for i := range want {
+		if _, ok := known[want[i].Addr]; ok {
+			out = append(out, want[i])
+		}
+	}
+	return out
+}
+
 // compare calls the planner until it lacks nothing and fills the plan's header.
-func (s *Session) compare(ctx context.Context, p *Planned, o PlanOptions) hcl.Diagnostics {
+func (s *Session) compare(ctx context.Context, p *Planned, want []desired.Object, o PlanOptions) hcl.Diagnostics {
 	in := planner.Input{
-		Want: p.Desired.Objects, Prior: s.snap, Live: p.Live, Types: p.Types, Normalize: s.normalizer(),
+		Want: want, Prior: s.snap, Live: p.Live, Types: p.Types, Normalize: s.normalizer(),
 		Mode: o.Mode, Only: o.Only, Exclude: o.Exclude, Replace: o.Replace, AllowLoss: o.AllowLoss, NoDestroy: o.NoDestroy,
 		Intent: s.intent, Moves: p.Desired.Moves, Forget: p.Desired.Forget,
 		Depth: map[addr.Instance]providers.Depth{},
