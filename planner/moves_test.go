@@ -7,6 +7,7 @@ import (
 
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/msgflo/msgflo/planner"
 	"github.com/msgflo/msgflo/planner/desired"
 )
 
@@ -104,4 +105,22 @@ func TestTwins(t *testing.T) {
 	wantActions(t, mustPlan(t, st.w.input([]desired.Object{b}, st.prior)), ". queue.a")
 	wantActions(t, mustPlan(t, st.w.input([]desired.Object{a}, st.prior)), ". queue.b")
 	wantActions(t, mustPlan(t, st.w.input(nil, st.prior)), "- queue.a", "- queue.b")
+}
+
+// What moved is compared as it was read for the wanted value: only there a
+// provider knows the secret that it is to be compared with.
+func TestMovedSecret(t *testing.T) {
+	typ := testType(true)
+	a := object(typ, "user.a", attrs{"name": s("ann"), "token": s("geheim")})
+	b := object(typ, "user.b", attrs{"name": s("ann"), "token": s("geheim")})
+	st := tell(t, typ, a)
+	for _, byBlock := range []bool{false, true} {
+		in := st.w.input([]desired.Object{b}, st.prior)
+		in.Live[a.Addr] = planner.Live{Value: object(typ, "user.a", attrs{"name": s("ann"), "token": s("what differs")}).Value}
+		in.Live[b.Addr] = planner.Live{Value: b.Value}
+		if byBlock {
+			in.Moves = []desired.Move{{From: target(t, "user.a"), To: target(t, "user.b")}}
+		}
+		wantActions(t, mustPlan(t, in), "* user.b")
+	}
 }

@@ -77,3 +77,18 @@ func TestRestartIsWaitedFor(t *testing.T) {
 	p := mustPlan(t, st.w.input(make("2"), st.prior))
 	needs(t, p, "↻ queue.b", "↻ queue.a")
 }
+
+// Of a secret nobody knows which part differs, so the reason names none.
+func TestRestartBySecret(t *testing.T) {
+	typ := testType(true)
+	q := typ.Resources["queue"]
+	q.Attrs = append(q.Attrs, providers.Attr{Name: "secret_env", Type: cty.Map(cty.String), Restarts: true, Sensitive: []cty.Path{{}}})
+	make := func(v string) desired.Object {
+		return queue(typ, "jobs", attrs{"secret_env": cty.MapVal(attrs{"A": s(v), "B": s("same")})})
+	}
+	st := tell(t, typ, make("1"))
+	p := mustPlan(t, st.w.input([]desired.Object{make("2")}, st.prior))
+	if u := step(t, p, "↻ queue.jobs"); u.Reason != "a process has its secret_env from its start on" {
+		t.Errorf("reason %q", u.Reason)
+	}
+}
