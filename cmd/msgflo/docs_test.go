@@ -118,7 +118,7 @@ func nested(attrs []providers.Attr, changes bool) string {
 			continue
 		}
 		name := a.Name
-		for _, l := range strings.FieldsSeq(a.Label) {
+		for l := range strings.FieldsSeq(a.Label) {
 			name += fmt.Sprintf(" %q", strings.ToUpper(l))
 		}
 		fmt.Fprintf(&b, "\n`%s` block (%s):\n\n%s", name, a.Doc, table(a.Attrs, changes))
