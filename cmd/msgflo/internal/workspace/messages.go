@@ -33,7 +33,8 @@ type Messages struct {
 // An Endpoint is a port of a role, with what carries it.
 type Endpoint struct {
 	Broker   addr.Provider
-	Role, ID string
+	Role, ID string // as edges name them
+	Name     string // of the role, with the broker's prefix
 	In       bool
 	Carrier  string // queue of an inport, exchange of an outport; on MQTT a topic
 }
@@ -130,7 +131,7 @@ func (m *Messages) Ports(text, broker string) ([]Endpoint, error) {
 				continue
 			}
 			known = append(known, p.String())
-			if equal(p.String(), text) {
+			if equal(p.String(), text) || equal(p.Name+"."+p.ID, text) {
 				out = append(out, p)
 			}
 		}
@@ -236,11 +237,12 @@ func (m *Messages) enter(o *desired.Object) {
 }
 
 func (m *Messages) enterPorts(r *flow.Role, on addr.Provider) {
+	role := strings.TrimPrefix(r.Name, textAttr(m.brokers[on].Config, "prefix"))
 	for _, p := range r.Inports {
-		m.add(Endpoint{on, r.Name, p.ID, true, p.Queue})
+		m.add(Endpoint{on, role, p.ID, r.Name, true, p.Queue})
 	}
 	for _, p := range r.Outports {
-		m.add(Endpoint{on, r.Name, p.ID, false, p.Queue})
+		m.add(Endpoint{on, role, p.ID, r.Name, false, p.Queue})
 	}
 }
 

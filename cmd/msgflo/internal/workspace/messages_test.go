@@ -168,3 +168,14 @@ func TestTaps(t *testing.T) {
 		}
 	}
 }
+
+// A broker's prefix is left out where edges name roles, and may be written.
+func TestPortsWithPrefix(t *testing.T) {
+	m := messagesOf(t, strings.Replace(twoBrokers, `url = "amqp://localhost/"`, "url = \"amqp://localhost/\"\n  prefix = \"eu-\"", 1))
+	for _, text := range []string{"web.out", "eu-web.out"} {
+		ports, err := m.Ports(text, "")
+		if err != nil || len(ports) != 1 || ports[0].String() != "web.out" || ports[0].Carrier != "eu-web.OUT" {
+			t.Errorf("%s: %v %v", text, ports, err)
+		}
+	}
+}
