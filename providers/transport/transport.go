@@ -42,6 +42,10 @@ type Conn interface {
 // SubscribeOptions of one subscription.
 type SubscribeOptions struct {
 	Prefetch int // how many deliveries may be unsettled at a time; at least 1
+	// Fetch takes messages by asking for them, one at a time, and is no
+	// consumer: a queue that goes with its last consumer stays, and so do its other messages.
+	// A stream cannot be asked so. On MQTT it changes nothing.
+	Fetch bool
 }
 
 // A Subscription is a stream of deliveries.

@@ -18,6 +18,7 @@ type subscription struct {
 	conn     *Conn
 	queue    string // "" of a tap
 	prefetch int
+	fetch    bool
 	out      chan transport.Delivery
 	// prepare makes, on each session, the queue to consume; nil: it is queue.
 	prepare func(*amqp.Channel) (queue string, err error)
@@ -33,6 +34,7 @@ type consumer struct {
 	ch         *amqp.Channel
 	deliveries <-chan amqp.Delivery
 	closed     chan *amqp.Error // the channel's end
+	cancel     func()           // tells the broker to stop; then deliveries is closed
 }
 
 const consumerTag = "msgflo" // unique on its channel, which has no other
@@ -47,7 +49,7 @@ func (c *Conn) Subscribe(ctx context.Context, queue string, o transport.Subscrib
 func newSubscription(c *Conn, o transport.SubscribeOptions) *subscription {
 	prefetch := max(o.Prefetch, 1)
 	return &subscription{
-		conn: c, prefetch: prefetch, out: make(chan transport.Delivery, prefetch),
+		conn: c, prefetch: prefetch, fetch: o.Fetch, out: make(chan transport.Delivery, prefetch),
 		stop: make(chan struct{}), ended: make(chan struct{}),
 	}
 }
@@ -126,7 +128,10 @@ func (s *subscription) consume(on *session) (*consumer, error) {
 			return nil, err
 		}
 	}
-	if err = ch.Qos(s.prefetch, 0, false); err == nil {
+	if s.fetch {
+		err = s.begins(c, queue)
+	} else if err = ch.Qos(s.prefetch, 0, false); err == nil {
+		c.cancel = func() { _ = ch.Cancel(consumerTag, false) }
 		c.deliveries, err = ch.Consume(queue, consumerTag, false, false, false, false, nil)
 	}
 	if err == nil {
@@ -185,7 +190,7 @@ func (s *subscription) forward(c *consumer) (again bool) {
 
 // cancelled tells the broker to stop, and gives back what came meanwhile.
 func (s *subscription) cancelled(c *consumer) bool {
-	s.conn.tasks.Go(func() { _ = c.ch.Cancel(consumerTag, false) }) // then deliveries is closed
+	s.conn.tasks.Go(c.cancel)
 	for {
 		select {
 		case d, ok := <-c.deliveries:

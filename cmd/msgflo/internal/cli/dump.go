@@ -37,10 +37,18 @@ func (a *app) dumpCommand() *cli.Command {
 }
 
 func (a *app) dump(ctx context.Context, m *mail, queue string) error {
-	pick := func(ms *workspace.Messages) (addr.Provider, error) { return ms.Broker(m.broker) }
+	fetch := false
+	pick := func(ms *workspace.Messages) (addr.Provider, error) {
+		on, err := ms.Broker(m.broker)
+		if err == nil {
+			fetch = ms.Transient(ctx, on, queue)
+		}
+		return on, err
+	}
 	return a.messages(ctx, pick, func(c transport.Conn) error {
-		// One at a time: what is not printed stays with the queue's other consumers.
-		s, err := c.Subscribe(ctx, queue, transport.SubscribeOptions{Prefetch: 1})
+		// One at a time: what is not printed stays with the queue's other consumers. And where the
+		// queue would go with us, and its messages with it, we are none of them.
+		s, err := c.Subscribe(ctx, queue, transport.SubscribeOptions{Prefetch: 1, Fetch: fetch})
 		if errors.Is(err, transport.ErrNoQueue) {
 			return messageError{"No such queue", fmt.Sprintf("There is no queue %q. `msgflo apply` makes what the configuration declares; some participants make theirs when they start.", diag.Escape(queue))}
 		}

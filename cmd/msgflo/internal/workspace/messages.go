@@ -28,6 +28,7 @@ type Messages struct {
 	links   []link
 	// exchanges that are declared, by broker and name.
 	exchanges map[[2]string]bool
+	transient map[[2]string]bool // queues that are declared so, likewise
 }
 
 // An Endpoint is a port of a role, with what carries it.
@@ -58,7 +59,7 @@ func (w *Workspace) Messages(ctx context.Context) (*Messages, hcl.Diagnostics) {
 		_ = s.pool.Close() // nothing was changed through it
 		return nil, diags
 	}
-	m := &Messages{s: s, brokers: map[addr.Provider]desired.Broker{}, exchanges: map[[2]string]bool{}}
+	m := &Messages{s: s, brokers: map[addr.Provider]desired.Broker{}, exchanges: map[[2]string]bool{}, transient: map[[2]string]bool{}}
 	for a, b := range res.Providers {
 		if !b.Type.Launcher {
 			m.brokers[a] = b
@@ -99,6 +100,36 @@ func (m *Messages) Broker(name string) (addr.Provider, error) {
 		return a, nil
 	}
 	panic("unreachable")
+}
+
+// Transient tells whether a queue goes with its last consumer, as far as the
+// broker or the configuration can say.
+func (m *Messages) Transient(ctx context.Context, on addr.Provider, queue string) bool {
+	if m.transient[[2]string{on.Name, queue}] {
+		return true
+	}
+	b := m.brokers[on]
+	sch := b.Type.Resources["queue"]
+	if sch == nil {
+		return false
+	}
+	attrs := map[string]cty.Value{"name": cty.StringVal(queue)}
+	if b.Type.Defaults != nil {
+		b.Type.Defaults(b.Config, "queue", attrs)
+	}
+	p, err := m.s.pool.Open(on)
+	if err != nil {
+		return false
+	}
+	got, err := p.Read(ctx, []providers.Query{{Type: "queue", Value: sch.Complete(attrs)}})
+	return err == nil && len(got) == 1 && got[0].Err == nil && is(got[0].Value, "auto_delete")
+}
+
+// is tells whether a flag of an object is set.
+func is(v cty.Value, flag string) bool {
+	f := fact{value: v}
+	b := f.attr(flag)
+	return b != cty.NilVal && b.Type() == cty.Bool && b.True()
 }
 
 // Dial connects to a broker for messages. The caller closes the connection.
@@ -224,6 +255,8 @@ func (m *Messages) Leads(from, to Endpoint) bool {
 // enter takes note of what an object says of bindings.
 func (m *Messages) enter(o *desired.Object) {
 	switch o.Type {
+	case "queue":
+		m.transient[[2]string{o.Provider.Name, textAttr(o.Value, "name")}] = is(o.Value, "auto_delete")
 	case "exchange":
 		m.exchanges[[2]string{o.Provider.Name, textAttr(o.Value, "name")}] = true
 	case "binding":
