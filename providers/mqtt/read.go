@@ -12,6 +12,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/mqtt/embedded"
 	"github.com/msgflo/msgflo/providers/mqtt/router/retained"
 	"github.com/msgflo/msgflo/providers/mqtt/router/routes"
 	"github.com/msgflo/msgflo/providers/transport/mqtt"
@@ -81,6 +82,9 @@ func (p *provider) Read(ctx context.Context, queries []providers.Query) ([]provi
 		}
 		return nil, err
 	}
+	if theirs, err := p.strangers(ctx, r); theirs || err != nil {
+		return p.nothing(queries), err
+	}
 	var topics []string
 	for _, q := range queries {
 		if t := textAttr(q.Value, "topic"); t != "" && mqtt.CheckTopic(t) == nil {
@@ -97,6 +101,17 @@ func (p *provider) Read(ctx context.Context, queries []providers.Query) ([]provi
 	}
 	p.seen.note(v, queries, out)
 	return out, nil
+}
+
+// strangers reports whether the broker at the address is not the one that our
+// agent hosts: another directory's, or a program that has the port. What is on
+// it is none of our business, and starting ours says that the port is taken.
+func (p *provider) strangers(ctx context.Context, r *retained.Reader) (bool, error) {
+	if !p.settings.embedded {
+		return false, nil
+	}
+	said, err := r.Read(ctx, embedded.LineageTopic)
+	return err == nil && string(said[embedded.LineageTopic]) != p.lineage, err
 }
 
 func (p *provider) answer(q providers.Query, v *view, all map[string][]byte, r *retained.Reader) providers.Result {

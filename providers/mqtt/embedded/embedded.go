@@ -60,9 +60,16 @@ func ParseSpec(data []byte) (Spec, error) {
 type Options struct {
 	Folder string       // where it keeps things, if it is to; made if need be
 	Log    *slog.Logger // nil: nothing is logged
+	// Lineage is whose agent hosts the broker: it is retained at LineageTopic, so
+	// that who finds a broker at the address can tell this one from another's.
+	Lineage string
 	// Ready is called once it listens, with where. Nil: nobody is told.
 	Ready func(Addresses)
 }
+
+// LineageTopic is where the broker says whose it is. Clients cannot publish to
+// topics below $SYS, and subscribing to # does not match them (MQTT 3.1.1, 4.7.2).
+const LineageTopic = "$SYS/msgflo/lineage"
 
 // Addresses where a broker listens: host:port, "" for what it has not.
 type Addresses struct{ MQTT, WebSocket string }
@@ -98,7 +105,7 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	}
 	defer tcp.Close()
 	where := Addresses{MQTT: tcp.Addr().String()}
-	broker := mochi.New(&mochi.Options{Logger: slog.New(errorsOnly{s.log.Handler()}), Capabilities: capabilities(), SysTopicResendInterval: sysInterval})
+	broker := mochi.New(&mochi.Options{InlineClient: true, Logger: slog.New(errorsOnly{s.log.Handler()}), Capabilities: capabilities(), SysTopicResendInterval: sysInterval})
 	err = broker.AddListener(&plain{gate{clients: &broker.Listeners.ClientsWg}, tcp})
 	if s.spec.WebSocket != "" {
 		l, failed := s.listen(ctx, "websocket", s.spec.WebSocket)
@@ -120,6 +127,9 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	}
 	if err := broker.Serve(); err != nil {
 		return fmt.Errorf("what the embedded broker had kept in %s cannot be read: %w; move the folder away to begin anew", s.opts.Folder, err)
+	}
+	if err := broker.Publish(LineageTopic, []byte(s.opts.Lineage), true, 0); err != nil {
+		return errors.Join(fmt.Errorf("the embedded broker cannot say whose it is: %w", err), broker.Close())
 	}
 	for _, addr := range []string{where.MQTT, where.WebSocket} {
 		s.warnOpen(addr)

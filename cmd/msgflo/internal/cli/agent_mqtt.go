@@ -14,7 +14,7 @@ func mqttServer(spec, _ json.RawMessage, env agent.ServiceEnv) (agent.Service, e
 	if err != nil {
 		return nil, err
 	}
-	return orNone(embedded.New(s, embedded.Options{Folder: env.Folder, Log: env.Log, Ready: func(embedded.Addresses) { env.Ready() }}))
+	return orNone(embedded.New(s, embedded.Options{Folder: env.Folder, Lineage: env.Lineage, Log: env.Log, Ready: func(embedded.Addresses) { env.Ready() }}))
 }
 
 // mqttRouter makes what carries the routes of a broker.
