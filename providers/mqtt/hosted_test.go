@@ -22,11 +22,11 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// host runs an embedded broker until its stop.
-func host(t *testing.T, addr string) (stop func()) {
+// host runs a lineage's embedded broker until its stop.
+func host(t *testing.T, lineage, addr string) (stop func()) {
 	t.Helper()
 	ready, done := make(chan embedded.Addresses, 1), make(chan error, 1)
-	s, err := embedded.New(embedded.Spec{Broker: "main", Listen: addr}, embedded.Options{Ready: func(a embedded.Addresses) { ready <- a }})
+	s, err := embedded.New(embedded.Spec{Broker: "main", Listen: addr}, embedded.Options{Lineage: lineage, Ready: func(a embedded.Addresses) { ready <- a }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -90,7 +90,7 @@ func TestHostedComesLater(t *testing.T) {
 		t.Fatal(err)
 	}
 	for range 3 {
-		stop := host(t, addr)
+		stop := host(t, "later", addr)
 		for _, topic := range []string{"a", "b"} { // forgotten each time
 			if _, err := p.Apply(ctx, providers.Change{Type: typeRetained, Before: cty.NullVal(cty.DynamicPseudoType), After: retainedOf(topic)}); err != nil {
 				t.Fatal(err)
@@ -101,5 +101,22 @@ func TestHostedComesLater(t *testing.T) {
 			t.Errorf("%v, %+v", err, got)
 		}
 		stop()
+	}
+}
+
+// TestHostedByAnother: another lineage's broker at the address is not ours, so
+// nothing of ours is on it, whatever is.
+func TestHostedByAnother(t *testing.T) {
+	addr := freeAddress(t)
+	defer host(t, "theirs", addr)()
+	theirs, ours := openAt(t, quick(), "theirs", hostedAt(addr, false)), openAt(t, quick(), "ours", hostedAt(addr, false))
+	ask := []providers.Query{{Type: typeRetained, Value: retainedOf("a")}}
+	if _, err := theirs.Apply(t.Context(), providers.Change{Type: typeRetained, Before: cty.NullVal(cty.DynamicPseudoType), After: retainedOf("a")}); err != nil {
+		t.Fatal(err)
+	}
+	for p, there := range map[*provider]bool{theirs: true, ours: false} {
+		if got, err := p.Read(t.Context(), ask); err != nil || got[0].Value.IsNull() == there {
+			t.Errorf("there: %t; read %v, %+v", there, err, got)
+		}
 	}
 }
