@@ -108,7 +108,7 @@ func (c *cascading) diesWith(n int, in *item) {
 	switch {
 	case it.is == absent || it.is == unseen && !in.goes:
 		// It is gone already; it comes back where what it is in does.
-		if !wanted || it.do == plan.Create || it.prior == nil {
+		if !wanted || !it.inUse || it.do == plan.Create || it.prior == nil {
 			return
 		}
 		if !in.vanishes() && in.do != plan.Create {
@@ -155,17 +155,23 @@ func goesWith(in *item) string {
 	return fmt.Sprintf("%s goes, and it with it", in.at)
 }
 
-// returns makes what is not present now again where something new needs it.
+// returns makes what is not present now again where something new needs it,
+// also what lies outside the targets.
 func (c *cascading) returns(it *item) {
 	if it.do != plan.Create || it.want == nil {
 		return
 	}
 	for _, a := range it.want.Within {
 		m, ok := c.index[a]
-		if !ok {
+		if !ok || c.excluded[m] || c.items[m].want == nil {
 			continue
 		}
-		if in := &c.items[m]; in.want != nil && in.is == absent && in.do == 0 && !c.excluded[m] {
+		switch in := &c.items[m]; {
+		case !in.inUse && (in.is == absent || in.renamed):
+			in.inUse = true
+			c.alone(in)
+			c.work = append(c.work, m)
+		case in.is == absent && in.do == 0:
 			in.create(fmt.Sprintf("%s needs it", it.at))
 			c.work = append(c.work, m)
 		}

@@ -220,6 +220,7 @@ func (w *world) apply(p *plan.Plan, prior *state.Snapshot) *state.Snapshot {
 		if a, moves := to[o.Addr]; moves {
 			o.Addr = a
 		}
+		o.Within, o.After = readdressed(o.Within, to), readdressed(o.After, to)
 		if _, twice := next[o.Addr]; twice {
 			w.t.Fatalf("two objects move to %s: %v", o.Addr, p.Moved)
 		}
@@ -234,6 +235,16 @@ func (w *world) apply(p *plan.Plan, prior *state.Snapshot) *state.Snapshot {
 		out.Objects = append(out.Objects, o)
 	}
 	out.Sort()
+	return out
+}
+
+func readdressed(as []addr.Instance, to map[addr.Instance]addr.Instance) []addr.Instance {
+	out := slices.Clone(as)
+	for i, a := range out {
+		if b, moves := to[a]; moves {
+			out[i] = b
+		}
+	}
 	return out
 }
 
