@@ -3,6 +3,7 @@ package workspace
 import (
 	"bytes"
 	"encoding/json"
+	"reflect"
 	"slices"
 
 	"github.com/hashicorp/hcl/v2"
@@ -64,7 +65,7 @@ func outputChanges(prior map[string]state.Output, want map[string]desired.Output
 			}
 			c.After = outputJSON(rec)
 		}
-		c.Changed = c.Unknown || !bytes.Equal(c.Before, c.After)
+		c.Changed = c.Unknown || !sameJSON(c.Before, c.After)
 		out[name] = c
 	}
 	for name, b := range prior {
@@ -78,6 +79,25 @@ func outputChanges(prior map[string]state.Output, want map[string]desired.Output
 		out[name] = c
 	}
 	return out, nil
+}
+
+// sameJSON compares what two documents say: go-cty writes & < > as escapes,
+// the state as they are.
+func sameJSON(a, b json.RawMessage) bool {
+	if bytes.Equal(a, b) {
+		return true
+	}
+	x, okA := decodeJSON(a)
+	y, okB := decodeJSON(b)
+	return okA && okB && reflect.DeepEqual(x, y)
+}
+
+// decodeJSON keeps numbers as they are written: a float64 would take two large
+// ones for the same.
+func decodeJSON(b json.RawMessage) (v any, ok bool) {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.UseNumber()
+	return v, d.Decode(&v) == nil
 }
 
 func outputJSON(o state.Output) json.RawMessage {
