@@ -2,6 +2,7 @@ package agent
 
 import (
 	"os"
+	"strings"
 	"testing"
 
 	"github.com/msgflo/msgflo/providers/launch"
@@ -21,11 +22,11 @@ func TestLife(t *testing.T) {
 		if r.State != launch.Running || !living(r.PID) {
 			t.Errorf("%+v", r)
 		}
-		if b, err := os.ReadFile(r.Log); err != nil {
-			t.Error(err)
-		} else {
-			w.contains(string(b), "hello from")
-		}
+		// That it runs says nothing of what it has written by now.
+		w.eventually("the first line of "+r.Log, func() bool {
+			b, err := os.ReadFile(r.Log)
+			return err == nil && strings.Contains(string(b), "hello from")
+		})
 	}
 	pids := w.pids(c, s)
 	w.delete(c, s)

@@ -26,7 +26,7 @@ const longest = 32 << 10
 
 // secretsIn are the texts of a secret environment that no log is to have: of a
 // URL its password, as it is written and as it is meant, of anything else the
-// whole value, and its lines.
+// whole value, and its lines. Who cannot connect reads in the log where to.
 func secretsIn(secret json.RawMessage) []string {
 	var env map[string]string
 	if len(secret) == 0 || json.Unmarshal(secret, &env) != nil {
@@ -39,6 +39,9 @@ func secretsIn(secret json.RawMessage) []string {
 		}
 	}
 	for _, v := range env {
+		if bareURL(v) {
+			continue
+		}
 		written, meant, ok := passwordIn(v)
 		if !ok {
 			add(v)
@@ -58,6 +61,14 @@ func secretsIn(secret json.RawMessage) []string {
 	}
 	slices.Sort(out)
 	return out
+}
+
+// bareURL tells whether a value says where something is and nothing else. A
+// path or a query may be a secret: that of a webhook is.
+func bareURL(v string) bool {
+	u, err := url.Parse(v)
+	return err == nil && u.Scheme != "" && u.Host != "" && u.User == nil &&
+		(u.Path == "" || u.Path == "/") && u.RawQuery == "" && u.Fragment == ""
 }
 
 // inURL tells whether a secret has what is around a password, which stays.

@@ -23,6 +23,9 @@ func TestSecretsIn(t *testing.T) {
 		{map[string]string{"MSGFLO_BROKER": "amqp://guest:guest@host"}, []string{":guest@"}}, // too short to be masked elsewhere
 		{map[string]string{"MSGFLO_BROKER": "amqp://u:%40x@host"}, []string{":%40x@", ":@x@"}},
 		{map[string]string{"MSGFLO_BROKER": "amqp://host/vhost"}, []string{"amqp://host/vhost"}},
+		{map[string]string{"MSGFLO_BROKER": "mqtt://127.0.0.1:18830"}, nil}, // an address; where it cannot connect to has to be read
+		{map[string]string{"MSGFLO_BROKER": "mqtt://token@host"}, []string{"mqtt://token@host"}},
+		{map[string]string{"HOOK": "https://host?key=1"}, []string{"https://host?key=1"}},
 		{map[string]string{"TOKEN": "geheim", "DEBUG": "1"}, []string{"geheim"}},
 		{map[string]string{"KEY": "-----\nfirst line\n\nsecond\n"}, []string{"-----\nfirst line\n\nsecond\n", "first line", "second"}},
 	} {
