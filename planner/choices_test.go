@@ -52,6 +52,13 @@ func TestTargets(t *testing.T) {
 	in.Exclude = []addr.Target{target(t, "queue.job")}
 	_, diags := planned(in)
 	wantError(t, diags, "Address names nothing", "-exclude queue.job", `"queue.jobs"`)
+
+	// All that a participant gives rise to is named as one.
+	q.Addr = addr.Instance{Owner: "participant.resize", Type: "queue", Key: `["in"]`}
+	in = newWorld(t, typ).input([]desired.Object{q}, state.New("mine"))
+	in.Only = []addr.Target{target(t, "participant.resiz")}
+	_, diags = planned(in)
+	wantError(t, diags, "Address names nothing", `Did you mean "participant.resize"?`)
 }
 
 // Excluding what would die with a delete excludes the delete.

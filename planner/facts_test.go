@@ -313,6 +313,27 @@ func TestNothingToImport(t *testing.T) {
 	wantError(t, diags, "Nothing to import", "jobs@/", "queue.jobs")
 }
 
+// Who copied a configuration with a server of its own, and runs both, reads what to change.
+func TestStateLostOrCopied(t *testing.T) {
+	typ := testType(true)
+	for _, c := range []struct {
+		within addr.Instance
+		says   bool
+	}{
+		{addr.Instance{Owner: "broker.main", Type: "server"}, true},
+		{addr.Instance{Type: "queue", Name: "other"}, false},
+	} {
+		w, q := newWorld(t, typ), queue(typ, "jobs", nil)
+		w.put("queue", q.Value, "theirs")
+		q.Within = []addr.Instance{c.within}
+		_, diags := planned(w.input([]desired.Object{q}, state.New("mine")))
+		wantError(t, diags, "State lost?")
+		if says := strings.Contains(diags.Error(), "broker.main.server has to listen elsewhere"); says != c.says {
+			t.Errorf("within %s: %v", c.within, diags)
+		}
+	}
+}
+
 // A second run with a state that has objects adopts what others marked, but a
 // lost state with many objects is one error.
 func TestStateLost(t *testing.T) {

@@ -211,6 +211,16 @@ func (f *foreign) report(p *planning) {
 		fmt.Sprintf("The state is empty, and %d of the declared objects exist and carry the ownership mark of lineage %s; the first is %s. "+
 			"If they were made from this configuration, the state was lost or looked for in the wrong place: put the state file of that lineage (or its .backup) back, "+
 			"for instance with `msgflo state push FILE`, or check the backend's settings. If they belong to somebody else and shall be shared, write "+
-			"lifecycle { adopt = \"keep\" } at their declarations; adopt = \"own\" takes them over.",
-			f.count, strings.Join(names, ", "), f.first.at)))
+			"lifecycle { adopt = \"keep\" } at their declarations; adopt = \"own\" takes them over.%s",
+			f.count, strings.Join(names, ", "), f.first.at, f.elsewhere())))
+}
+
+// elsewhere is what most likely happened where not even what holds the objects
+// is recorded: a configuration was copied, and the original runs.
+func (f *foreign) elsewhere() string {
+	if len(f.first.want.Within) == 0 || f.first.want.Within[0].Type != "server" {
+		return ""
+	}
+	return fmt.Sprintf(" Or is this a copy of a configuration that runs from another directory? Then %s has to listen elsewhere: "+
+		"write embedded { listen = \"127.0.0.1:PORT\" } in its broker block, or `msgflo destroy` there first.", f.first.want.Within[0])
 }

@@ -101,7 +101,11 @@ func (p *planning) mustMatch(flag string, targets []addr.Target) {
 		}
 		known := make([]string, 0, len(p.items))
 		for i := range p.items {
-			known = append(known, p.items[i].at.String())
+			at := p.items[i].at
+			known = append(known, at.String())
+			if at.Owner != "" { // -target participant.resize is all of it
+				known = append(known, addr.Instance{Module: at.Module, Owner: at.Owner}.String())
+			}
 		}
 		p.report(diag.Error(hcl.Range{}, "Address names nothing",
 			fmt.Sprintf("%s %s names nothing that is declared or in the state.%s", flag, t, diag.DidYouMean(t.String(), known))))

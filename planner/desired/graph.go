@@ -1,6 +1,7 @@
 package desired
 
 import (
+	"fmt"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -256,10 +257,24 @@ func (g *graphScope) unknownRole(role string, at hcl.Range) {
 			break
 		}
 	}
-	if hint == "" && len(g.l.byShort) == 0 {
-		hint = " There is no participant on it at all."
+	if hint == "" {
+		hint = rolesThere(sortedKeys(g.l.byShort))
 	}
 	g.fail(at, "Unknown role", "No participant on %s has the role %q.%s", g.i.broker.addr, diag.Escape(role), hint)
+}
+
+// rolesThere names the roles that an edge could have meant, where none of them
+// looks like what is written.
+func rolesThere(roles []string) string {
+	const most = 8
+	if len(roles) == 0 {
+		return " There is no participant on it at all."
+	}
+	more := ""
+	if n := len(roles) - most; n > 0 {
+		roles, more = roles[:most], fmt.Sprintf(" and %d more", n)
+	}
+	return " The roles there are " + diag.Escape(strings.Join(roles, ", ")) + more + "."
 }
 
 func (g *graphScope) across(p *player, at hcl.Range) {
