@@ -19,10 +19,10 @@ graph "hello" {
 
 output "try_next" {
   value = <<-EOT
-    msgflo status -chdir examples/hello
-    msgflo send -chdir examples/hello hello.in '{"who": "me"}' && msgflo logs -chdir examples/hello printer
-    msgflo tap -chdir examples/hello hello.out     # in one terminal, send in another
-    Add an edge or a participant to examples/hello/main.flo.hcl, then: msgflo plan examples/hello
-    msgflo destroy examples/hello                   # stops and removes all of it
+    go run ./cmd/msgflo status -chdir examples/hello
+    go run ./cmd/msgflo send -chdir examples/hello hello.in '{"who": "me"}' && go run ./cmd/msgflo logs -chdir examples/hello printer
+    go run ./cmd/msgflo tap -chdir examples/hello hello.out     # in one terminal, send in another
+    Add an edge or a participant to examples/hello/main.flo.hcl, then: go run ./cmd/msgflo plan examples/hello
+    go run ./cmd/msgflo destroy examples/hello                   # stops and removes all of it
   EOT
 }

@@ -149,7 +149,7 @@ func (a *app) show(ds hcl.Diagnostics) { a.speak().Diagnostics(ds, nil) }
 func (a *app) root() *cli.Command {
 	root := &cli.Command{
 		Name:  "msgflo",
-		Usage: "Terraform for message-queue systems: plan and apply broker topology",
+		Usage: "Terraform for message-queue systems: queues, routes, and the processes that work on them",
 		Description: "Describe queues, exchanges and bindings in *.flo.hcl files; `msgflo plan` shows how the live broker\n" +
 			"differs, `msgflo apply` makes it so. Every command takes a directory, or works in the current one.",
 		HideVersion: true, HideHelpCommand: true, Suggest: true, EnableShellCompletion: true,
