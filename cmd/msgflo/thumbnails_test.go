@@ -211,6 +211,7 @@ func TestThumbnails(t *testing.T) {
 	if pids := s.pids(); len(pids) != 7 {
 		t.Fatalf("seven processes are wanted; ready are %v", pids)
 	}
+	s.badJob()
 	s.jobs(0, 1000)
 	if widths := s.thumbnails(1000); widths[32] != 1000 {
 		t.Fatalf("thumbnails by width: %v", widths)
@@ -223,6 +224,18 @@ func TestThumbnails(t *testing.T) {
 		t.Errorf("destroy left\n%s\nwhere there was\n%s", after, before)
 	}
 	s.await("the agent to end", func() bool { return len(s.home.processes()) == 0 })
+}
+
+// badJob sends what no participant can work on: it is told at the error port
+// and ends no process, so that what comes after it is worked on.
+func (s *system) badJob() {
+	s.t.Helper()
+	was := s.pids()
+	s.run("send", "fetch.in", `{"id":"bad"}`)
+	s.await("the error", func() bool { return strings.Contains(s.run("logs", "errors"), "names no picture") })
+	if now := s.pids(); !maps.Equal(now, was) {
+		s.t.Errorf("a bad job: %v became %v", was, now)
+	}
 }
 
 // changeUnderLoad changes replicas, an edge and an environment variable while

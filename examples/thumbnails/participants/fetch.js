@@ -14,6 +14,12 @@ module.exports = (broker, role) => {
   // So many jobs are on their way while one is worked on.
   const client = msgflo.transport.getClient(broker, { prefetch: 10 });
   const work = (port, job, send) => {
+    // Thrown from here, an error would end the process, and the job would come
+    // back to the next one, and so on: what is wrong with a job goes to a port.
+    if (typeof (job && job.picture) !== 'string') {
+      const err = new Error('the job names no picture: {"id": 1, "picture": "picture.png"}');
+      return send('error', err, { id: job && job.id, error: err.message });
+    }
     fs.readFile(job.picture, (err, picture) => {
       if (err) {
         // With data, the error goes to the port, and the job is refused.
