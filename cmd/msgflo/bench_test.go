@@ -16,10 +16,11 @@ import (
 	"github.com/msgflo/msgflo/providers/rabbitmq/rabbittest"
 )
 
-// A measure is one run of a process: how long, and how much memory at most.
+// A measure is one run of a process: how long, how long on a processor (which
+// says more on a machine that others use, too), and how much memory at most.
 type measure struct {
-	wall time.Duration
-	peak int64 // bytes
+	wall, cpu time.Duration
+	peak      int64 // bytes
 }
 
 func measured(b *testing.B, program string, args ...string) measure {
@@ -34,6 +35,7 @@ func measured(b *testing.B, program string, args ...string) measure {
 		text := out.String()
 		b.Fatalf("%s %s: %v\n%s", program, strings.Join(args, " "), err, text[max(0, len(text)-4000):])
 	}
+	m.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 	if ru, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
 		m.peak = ru.Maxrss * 1024
 	}
@@ -44,12 +46,20 @@ func measured(b *testing.B, program string, args ...string) measure {
 type series []measure
 
 func (s series) median() time.Duration {
-	walls := make([]time.Duration, len(s))
+	return s.middle(func(m measure) time.Duration { return m.wall })
+}
+
+func (s series) cpu() time.Duration {
+	return s.middle(func(m measure) time.Duration { return m.cpu })
+}
+
+func (s series) middle(of func(measure) time.Duration) time.Duration {
+	ds := make([]time.Duration, len(s))
 	for i, m := range s {
-		walls[i] = m.wall
+		ds[i] = of(m)
 	}
-	slices.Sort(walls)
-	return walls[len(walls)/2]
+	slices.Sort(ds)
+	return ds[len(ds)/2]
 }
 
 func (s series) peak() (most int64) {
@@ -284,6 +294,7 @@ func BenchmarkParticipants(b *testing.B) {
 			b.ReportMetric(0, "ns/op")
 			report(b, "plan", plan, floorRead)
 			b.ReportMetric(float64(plan.peak())/1e6, "plan-MB")
+			b.ReportMetric(plan.cpu().Seconds(), "plan-cpu-s")
 			b.ReportMetric(apply.wall.Seconds(), "apply-s")
 			b.ReportMetric(destroy.wall.Seconds(), "destroy-s")
 		})
