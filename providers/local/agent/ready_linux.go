@@ -49,12 +49,22 @@ func (a *Agent) begin(ctx context.Context, p *program, replicas int) (*gate, err
 	if prober == nil {
 		return nil, fmt.Errorf("this agent does not know the readiness %q", when)
 	}
+	// A connection that is being made again blocks who wants to use it: a broker
+	// that is down must not hold up a restart for ever.
+	ctx, cancel := context.WithCancelCause(ctx)
+	timer := time.AfterFunc(p.spec.Ready.Timeout, func() { cancel(errBrokerSilent) })
 	probe, err := prober(ctx, p.spec, p.brokerURL(), replicas)
+	if timer.Stop(); context.Cause(ctx) == errBrokerSilent { //nolint:errorlint // it is that very value
+		if err == nil {
+			_ = probe.Close()
+		}
+		return nil, fmt.Errorf("%w within %v: it cannot be seen there whether the role is ready (%s)", errBrokerSilent, p.spec.Ready.Timeout, what(p.spec.Ready))
+	}
 	if err != nil {
+		cancel(nil)
 		return nil, err
 	}
-	g.probe = probe
-	ctx, g.stop = context.WithCancel(ctx)
+	g.probe, g.stop = probe, func() { cancel(nil) }
 	a.work.Go(func() {
 		defer close(g.done)
 		g.err = probe.Wait(ctx)
@@ -62,6 +72,8 @@ func (a *Agent) begin(ctx context.Context, p *program, replicas int) (*gate, err
 	})
 	return g, nil
 }
+
+var errBrokerSilent = errors.New("its broker did not answer")
 
 // close ends the watch, if it has not ended.
 func (g *gate) close() { g.stop() }

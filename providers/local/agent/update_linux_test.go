@@ -95,6 +95,29 @@ func TestRollingUndone(t *testing.T) {
 	w.delete(c, s)
 }
 
+// A broker that is down when a probe is begun ends the update when its time for
+// readiness is over, and the old program goes on.
+func TestSilentBroker(t *testing.T) {
+	w := newWorld(t)
+	w.agent(func(o *Options) {
+		o.Probers = map[string]launch.Prober{launch.Announced: func(ctx context.Context, _ launch.Spec, _ string, _ int) (launch.Probe, error) {
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}}
+	})
+	c := w.client()
+	s := w.spec("role", "sleep")
+	w.put(c, s)
+	was := w.pids(c, s)
+	next := s
+	next.Version, next.Ready = "2", launch.Ready{When: launch.Announced, Timeout: 100 * time.Millisecond}
+	w.contains(w.fails(c, next).Detail, "its broker did not answer within 100ms")
+	if now := w.pids(c, s); !slices.Equal(now, was) {
+		t.Errorf("pids %v became %v", was, now)
+	}
+	w.delete(c, s)
+}
+
 func TestInPlace(t *testing.T) {
 	w := newWorld(t)
 	w.agent(nil)
