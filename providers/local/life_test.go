@@ -171,6 +171,9 @@ func TestLife(t *testing.T) {
 		t.Errorf("after the delete %q run", alive)
 	}
 	eventually(t, "the agent is gone with the last object", func() bool { return !lives(last) })
+	if copies, err := filepath.Glob(filepath.Join(os.Getenv("XDG_STATE_HOME"), "msgflo", "*", "bin", "*")); err != nil || len(copies) > 0 {
+		t.Errorf("copies of the program are left: %v %v", copies, err)
+	}
 	if r := read(t, open(t, local.Type(), s.dir), providers.Query{Type: "process", Value: three}); !r.Value.IsNull() || r.Err != nil {
 		t.Errorf("%+v", r)
 	}
