@@ -69,6 +69,10 @@ func TestIot(t *testing.T) {
 		t.Errorf("the broker should retain the interval and the routes; it does %q", there)
 	}
 	device.stop()
+	s.await("the last readings to be archived", func() bool { // else destroying their queue would lose them, and is refused
+		out, _ := s.exits("plan", "-destroy")
+		return strings.Contains(out, " 0 messages at risk")
+	})
 	s.run("destroy", "-auto-approve")
 	if after := s.definitions(); after != before {
 		t.Errorf("destroy left\n%s\nwhere there was\n%s", after, before)

@@ -250,7 +250,10 @@ func TestInheritsNothing(t *testing.T) {
 		if n, _ := fmt.Sscanf(line, "fd %d %s", &fd, &at); n == 2 && !strings.HasPrefix(at, "/sys/") && (fd > 2 || fd == 0 && at != "/dev/null" || fd > 0 && !strings.HasPrefix(at, "pipe:")) {
 			t.Errorf("it has %s", line)
 		}
-		if (strings.HasPrefix(line, "SigIgn:") || strings.HasPrefix(line, "SigBlk:")) && !strings.Contains(line, "0000000000000000") {
+		// Signals 32 and 33 are the C library's own (nptl(7)): the child's sets them by itself.
+		var name string
+		var set uint64
+		if n, _ := fmt.Sscanf(line, "%s %x", &name, &set); n == 2 && (name == "SigIgn:" || name == "SigBlk:") && set&^(3<<31) != 0 {
 			t.Errorf("it ignores %s", line)
 		}
 	}

@@ -304,7 +304,9 @@ func TestPutAfterReboot(t *testing.T) {
 		t.Fatal(err)
 	}
 	c = w.ensure(map[string]string{"TEST_BOOT": "two"})
-	w.eventually("it was started", func() bool { return len(w.pids(c, s)) == 1 })
+	w.eventually("it was started and has spoken", func() bool {
+		return len(w.pids(c, s)) == 1 && strings.Contains(strings.Join(control.LastLines(w.place.Log("main", "role", 0), 5, time.Time{}), ""), "hello from")
+	})
 	late := s
 	late.Ready.Timeout = 50 * time.Millisecond
 	w.contains(w.fails(c, late).Error(), "role", "not ready within 50ms", "hello from")
