@@ -13,6 +13,10 @@ AMQP_PORT       ?= 5672
 MANAGEMENT_PORT ?= 15672
 BROKER_DIR      ?= .broker
 
+# With the race detector every process sleeps for a second at its end, for
+# reports that come late; the tests start thousands.
+export GORACE ?= atexit_sleep_ms=20
+
 # The same with which this module is linted everywhere.
 GOLANGCI_LINT = github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 

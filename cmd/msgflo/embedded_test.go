@@ -32,6 +32,7 @@ func TestEmbedded(t *testing.T) {
 			e.Setenv("OTHER", ports[1])
 			e.Setenv("MSGFLO_VAR_port", ports[0])
 			e.Setenv("NO_COLOR", "1")
+			e.Setenv("GORACE", goRace)
 			h, err := newHousehold()
 			if err != nil {
 				return err

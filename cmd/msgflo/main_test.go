@@ -21,7 +21,16 @@ func TestMain(m *testing.M) {
 // brokered ends the tests' broker when the tests have ended.
 type brokered struct{ m *testing.M }
 
-func (b brokered) Run() int { return rabbittest.Run(b.m) }
+func (b brokered) Run() int {
+	if err := os.Setenv("GORACE", goRace); err != nil {
+		panic(err)
+	}
+	return rabbittest.Run(b.m)
+}
+
+// goRace: with the race detector every process sleeps for a second at its end,
+// for reports that come late. Here are thousands of processes.
+const goRace = "atexit_sleep_ms=20"
 
 func write(t testing.TB, path, text string) {
 	t.Helper()

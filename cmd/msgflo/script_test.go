@@ -54,6 +54,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("VHOST", vhost)
 			e.Setenv("MSGFLO_BROKER", broker.VhostURL(vhost))
 			e.Setenv("NO_COLOR", "1")
+			e.Setenv("GORACE", goRace)
 			h, err := newHousehold()
 			if err != nil {
 				return err

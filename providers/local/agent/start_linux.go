@@ -142,7 +142,7 @@ func (a *Agent) spawn(lock *os.File, nonce string, j job, label string) (control
 		defer say.Close()
 	}
 	shim, err := os.StartProcess("/proc/self/exe", args, &os.ProcAttr{
-		Dir: "/", Env: []string{"GOMAXPROCS=1", runVariable + "=" + nonce},
+		Dir: "/", Env: shimEnv(nonce),
 		Files: []*os.File{null, null, say, lock, jobR, reportW},
 		Sys:   detached(),
 	})
@@ -260,4 +260,14 @@ func (a *Agent) adopt(ctx context.Context, run control.Run) (*proc, error) {
 		return nil, nil // the shim saw all of it end
 	}
 	return nil, sweep(ctx, run.Nonce, st, a.boot)
+}
+
+// shimEnv is all that a shim has in its environment: what tunes its Go runtime
+// (one thread is enough), and which start it looks after.
+func shimEnv(nonce string) []string {
+	env := []string{"GOMAXPROCS=1", runVariable + "=" + nonce}
+	if v, ok := os.LookupEnv("GORACE"); ok { // a build with the race detector
+		env = append(env, "GORACE="+v)
+	}
+	return env
 }
