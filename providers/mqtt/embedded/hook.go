@@ -53,7 +53,7 @@ func (h *mend) ID() string { return "mend" }
 // Provides implements mochi.Hook.
 func (h *mend) Provides(b byte) bool {
 	switch b {
-	case mochi.OnConnectAuthenticate, mochi.OnACLCheck, mochi.OnPublish, mochi.OnPacketRead, mochi.OnPacketEncode, mochi.OnDisconnect, mochi.OnSessionEstablish:
+	case mochi.OnConnectAuthenticate, mochi.OnACLCheck, mochi.OnPublish, mochi.OnPacketRead, mochi.OnPacketEncode, mochi.OnPacketSent, mochi.OnDisconnect, mochi.OnSessionEstablish:
 		return true
 	}
 	return false
@@ -115,8 +115,6 @@ func (h *mend) OnPacketRead(cl *mochi.Client, pk packets.Packet) (packets.Packet
 // OnPacketEncode gives an answer the client's own id again.
 func (h *mend) OnPacketEncode(cl *mochi.Client, pk packets.Packet) packets.Packet {
 	switch pk.FixedHeader.Type {
-	case packets.Connack:
-		h.handing.end(cl)
 	case packets.Suback, packets.Unsuback, packets.Puback:
 		h.mu.Lock()
 		defer h.mu.Unlock()
@@ -127,6 +125,15 @@ func (h *mend) OnPacketEncode(cl *mochi.Client, pk packets.Packet) packets.Packe
 		}
 	}
 	return pk
+}
+
+// OnPacketSent ends the handing over of a session once its new connection has
+// been answered. Before that a message could be written first, and a client that
+// gets anything before the answer gives up.
+func (h *mend) OnPacketSent(cl *mochi.Client, pk packets.Packet, _ []byte) {
+	if pk.FixedHeader.Type == packets.Connack {
+		h.handing.end(cl)
+	}
 }
 
 // OnDisconnect forgets what was never answered.
