@@ -26,11 +26,15 @@ type provider struct {
 	client   *control.Client // of an agent of this very program, once there was a change
 	orphaned bool            // the last Read found something held, and no agent
 	running  bool            // of that, processes
+	// odd says, by name, how what the last Read found announces itself unlike its
+	// declaration.
+	odd map[string]string
 }
 
 var (
 	_ providers.Provider   = (*provider)(nil)
 	_ providers.Normalizer = (*provider)(nil)
+	_ providers.Linter     = (*provider)(nil)
 	_ providers.Pinger     = (*provider)(nil)
 	_ providers.Waker      = (*provider)(nil)
 	_ providers.Warner     = (*provider)(nil)
@@ -113,6 +117,26 @@ func (p *provider) Warnings() hcl.Diagnostics {
 		text = "The agent that looks after what runs here does not run. Processes go on without it, and nothing is restarted; `msgflo apply` or `msgflo agent` starts it again."
 	}
 	return hcl.Diagnostics{diag.Warning(hcl.Range{}, "Agent not running", text)}
+}
+
+// Lint implements providers.Linter: a participant that announced other ports or
+// queues than its block declares is told at the block, since messages go where
+// the declaration says.
+func (p *provider) Lint(want []providers.Object) hcl.Diagnostics {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	var diags hcl.Diagnostics
+	for i := range want {
+		if want[i].Type != control.Process {
+			continue
+		}
+		key, err := p.kinds[control.Process].key(want[i].Value)
+		if how := p.odd[key.Name]; err == nil && how != "" {
+			diags = append(diags, diag.Warning(want[i].Decl, "Announced otherwise", fmt.Sprintf("What %s announced is not what is declared: %s. "+
+				"Declare it as it is, with inport and outport blocks, or correct the participant.", want[i].Addr, diag.Escape(how))))
+		}
+	}
+	return diags
 }
 
 // Ping implements providers.Pinger. It starts nothing.

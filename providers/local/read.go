@@ -23,6 +23,12 @@ func (p *provider) Read(ctx context.Context, queries []providers.Query) ([]provi
 	}
 	p.mu.Lock()
 	p.orphaned, p.running = !alive && len(held) > 0, slices.ContainsFunc(held, runs)
+	p.odd = map[string]string{}
+	for _, h := range held {
+		if h.Status != nil && h.Status.Mismatch != "" {
+			p.odd[h.Name] = h.Status.Mismatch
+		}
+	}
 	p.mu.Unlock()
 	by := make(map[control.Key]control.Held, len(held))
 	for _, h := range held {
