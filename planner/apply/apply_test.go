@@ -23,7 +23,10 @@ import (
 	"github.com/msgflo/msgflo/state"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	lighten()
+	goleak.VerifyTestMain(m)
+}
 
 // A bench carries out plans made by hand, on brokers a and b.
 type bench struct {
