@@ -4,7 +4,8 @@
 // installed mosquitto; it fetches nothing.
 //
 // It is for tests and benchmarks only: no package that ships in the msgflo
-// binary may import it. It imports no other package of this module.
+// binary may import it. Of this module it imports
+// providers/providertest/child only.
 package mosquittotest
 
 import (
@@ -12,11 +13,12 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/msgflo/msgflo/providers/providertest/child"
 )
 
 // Options of a broker. The zero value is a throw-away broker that lets anybody
@@ -51,7 +53,7 @@ type Broker struct {
 
 	opts  Options
 	ports [4]int
-	proc  *process // nil while down
+	proc  *child.Process // nil while down
 }
 
 // ErrNotInstalled says that this machine has no Mosquitto.
@@ -67,7 +69,11 @@ func Start(t testing.TB, o Options) *Broker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { b.stop() })
+	t.Cleanup(func() {
+		if err := b.stop(); err != nil {
+			t.Error(err)
+		}
+	})
 	return b
 }
 
@@ -95,19 +101,9 @@ func start(o Options) (*Broker, error) {
 }
 
 func (b *Broker) pickPorts() error {
-	var held []net.Listener
-	defer func() {
-		for _, l := range held {
-			l.Close()
-		}
-	}()
-	for i := range b.ports {
-		l, err := net.Listen("tcp4", "127.0.0.1:0")
-		if err != nil {
-			return err
-		}
-		held = append(held, l)
-		b.ports[i] = l.Addr().(*net.TCPAddr).Port
+	b.ports = [4]int{}
+	if err := child.Ports(&b.ports[0], &b.ports[1], &b.ports[2], &b.ports[3]); err != nil {
+		return err
 	}
 	b.Addr = fmt.Sprintf("127.0.0.1:%d", b.ports[0])
 	b.URL = "mqtt://" + b.Addr
@@ -131,18 +127,18 @@ func (b *Broker) Pid() int {
 	if b.proc == nil {
 		return 0
 	}
-	return b.proc.pid
+	return b.proc.Pid
 }
 
 // Kill ends the broker with SIGKILL, as a crash would.
 func (b *Broker) Kill() {
-	b.proc.kill()
+	b.proc.Kill()
 	b.proc = nil
 }
 
 // Shutdown asks the broker to end, and waits for it.
 func (b *Broker) Shutdown() {
-	b.proc.terminate(startTimeout)
+	b.proc.Terminate(startTimeout)
 	b.proc = nil
 }
 
@@ -156,9 +152,9 @@ func (b *Broker) Restart(t testing.TB) {
 	}
 }
 
-func (b *Broker) stop() {
+func (b *Broker) stop() error {
 	b.Kill()
-	_ = os.RemoveAll(b.Dir) // what is left of it lies in the system's temporary folder
+	return os.RemoveAll(b.Dir)
 }
 
 // boot starts the process and waits until it answers on all listeners.
@@ -167,14 +163,14 @@ func (b *Broker) boot() error {
 	if err != nil {
 		return err
 	}
-	if b.proc, err = startProcess(b.path("log"), program, "-c", b.path("mosquitto.conf")); err != nil {
+	if b.proc, err = child.Start(b.path("log"), nil, program, "-c", b.path("mosquitto.conf")); err != nil {
 		return err
 	}
 	for deadline := time.Now().Add(startTimeout); ; time.Sleep(5 * time.Millisecond) {
 		if err = b.answers(); err == nil {
 			return nil
 		}
-		if b.proc.ended() || time.Now().After(deadline) {
+		if b.proc.Ended() || time.Now().After(deadline) {
 			b.Kill()
 			log, _ := os.ReadFile(b.path("log"))
 			return fmt.Errorf("starting mosquitto: %w; its log:\n%s", err, log)
@@ -198,15 +194,8 @@ func (b *Broker) answers() error {
 
 func (b *Broker) path(name string) string { return filepath.Join(b.Dir, name) }
 
-// installed finds the program: an ordinary user's PATH lacks the sbin folders.
 func installed() (string, error) {
-	for _, dir := range []string{"/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin"} {
-		p := filepath.Join(dir, "mosquitto")
-		if st, err := os.Stat(p); err == nil && st.Mode()&0o111 != 0 && !st.IsDir() {
-			return p, nil
-		}
-	}
-	p, err := exec.LookPath("mosquitto")
+	p, err := child.Find("mosquitto", "/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
 	if err != nil {
 		return "", ErrNotInstalled
 	}

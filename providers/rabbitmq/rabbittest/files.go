@@ -6,12 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/msgflo/msgflo/providers/providertest/child"
 )
 
 // ports of one broker, all on 127.0.0.1.
@@ -19,34 +20,10 @@ type ports struct {
 	AMQP, Management, Dist, EPMD, MQTT, Stream, Prometheus, STOMP, AMQPS, SecureManagement int
 }
 
-// pickPorts asks the system for free ports. They are held open together until
-// all are known, so that no two are the same.
 func pickPorts(o Options) (ports, error) {
-	var p ports
-	var held []net.Listener
-	defer func() {
-		for _, l := range held {
-			l.Close()
-		}
-	}()
-	for _, w := range []struct {
-		port *int
-		want int
-	}{
-		{&p.AMQP, o.AMQPPort}, {&p.Management, o.ManagementPort}, {&p.Dist, 0}, {&p.EPMD, 0},
-		{&p.MQTT, 0}, {&p.Stream, 0}, {&p.Prometheus, 0}, {&p.STOMP, 0}, {&p.AMQPS, 0}, {&p.SecureManagement, 0},
-	} {
-		l, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", w.want))
-		if err != nil {
-			if w.want != 0 {
-				return p, fmt.Errorf("port %d on 127.0.0.1 is taken: stop the program that listens there, or choose another port (%w)", w.want, err)
-			}
-			return p, err
-		}
-		held = append(held, l)
-		*w.port = l.Addr().(*net.TCPAddr).Port
-	}
-	return p, nil
+	p := ports{AMQP: o.AMQPPort, Management: o.ManagementPort}
+	err := child.Ports(&p.AMQP, &p.Management, &p.Dist, &p.EPMD, &p.MQTT, &p.Stream, &p.Prometheus, &p.STOMP, &p.AMQPS, &p.SecureManagement)
+	return p, err
 }
 
 func (b *Broker) path(elem ...string) string {

@@ -3,9 +3,9 @@ package rabbittest
 import (
 	"errors"
 	"fmt"
-	"os"
-	"os/exec"
 	"path/filepath"
+
+	"github.com/msgflo/msgflo/providers/providertest/child"
 )
 
 // ErrNotInstalled says that this machine has no RabbitMQ.
@@ -15,7 +15,7 @@ var ErrNotInstalled = errors.New("rabbitmq-server is not installed, and this nee
 type installation struct{ server, epmd string }
 
 func findInstallation() (installation, error) {
-	server, err := lookup("rabbitmq-server", "/usr/lib/rabbitmq/bin", "/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
+	server, err := child.Find("rabbitmq-server", "/usr/lib/rabbitmq/bin", "/usr/sbin", "/usr/local/sbin", "/opt/homebrew/sbin")
 	if err != nil {
 		return installation{}, ErrNotInstalled
 	}
@@ -24,21 +24,9 @@ func findInstallation() (installation, error) {
 	if real, err := filepath.EvalSymlinks(server); err == nil && filepath.Base(real) == "rabbitmq-script-wrapper" {
 		server = filepath.Join(filepath.Dir(real), "rabbitmq-server")
 	}
-	epmd, err := lookup("epmd", "/usr/lib/erlang/bin", "/usr/local/lib/erlang/bin")
+	epmd, err := child.Find("epmd", "/usr/lib/erlang/bin", "/usr/local/lib/erlang/bin")
 	if err != nil {
 		return installation{}, fmt.Errorf("rabbitmq-server is installed, but Erlang's epmd is not: %w", err)
 	}
 	return installation{server: server, epmd: epmd}, nil
-}
-
-// lookup finds a program in PATH or in the folders where packages put it:
-// an ordinary user's PATH lacks the sbin folders.
-func lookup(name string, dirs ...string) (string, error) {
-	for _, d := range dirs {
-		p := filepath.Join(d, name)
-		if st, err := os.Stat(p); err == nil && st.Mode()&0o111 != 0 && !st.IsDir() {
-			return p, nil
-		}
-	}
-	return exec.LookPath(name)
 }

@@ -4,7 +4,8 @@
 // behind. It needs an installed rabbitmq-server; it fetches nothing.
 //
 // It is for tests, benchmarks and `make broker` only: no package that ships in
-// the msgflo binary may import it. It imports no other package of this module.
+// the msgflo binary may import it. Of this module it imports
+// providers/providertest/child only.
 package rabbittest
 
 import (
@@ -20,6 +21,8 @@ import (
 	"time"
 
 	"github.com/gofrs/flock"
+
+	"github.com/msgflo/msgflo/providers/providertest/child"
 )
 
 // Options of a broker. The zero value is a throw-away broker on free ports
@@ -87,8 +90,8 @@ type Broker struct {
 	lock  *flock.Flock // on a Dir of ours
 
 	mu   sync.Mutex
-	node *process // nil while down, and always for a broker that another process holds
-	epmd *process
+	node *child.Process // nil while down, and always for a broker that another process holds
+	epmd *child.Process
 }
 
 // Start starts a broker and returns when it answers on every listener. Its
@@ -157,7 +160,7 @@ func (b *Broker) Pid() int {
 	if b.node == nil {
 		return 0
 	}
-	return b.node.pid
+	return b.node.Pid
 }
 
 // Exited is closed when the node ends, by itself or by Stop and Kill.
@@ -169,7 +172,7 @@ func (b *Broker) Exited() <-chan struct{} {
 		close(c)
 		return c
 	}
-	return b.node.done
+	return b.node.Done
 }
 
 // Stop ends the broker and its epmd. A temporary broker is killed and its
@@ -186,7 +189,7 @@ func (b *Broker) Stop() error {
 	epmd := b.epmd
 	b.epmd = nil
 	b.mu.Unlock()
-	epmd.kill()
+	epmd.Kill()
 	return errors.Join(err, b.removeTemp())
 }
 
@@ -195,7 +198,7 @@ func (b *Broker) Stop() error {
 func (b *Broker) Kill() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.node.kill()
+	b.node.Kill()
 	b.node = nil
 }
 
@@ -224,7 +227,7 @@ func (b *Broker) shutdown() error {
 	if b.node == nil {
 		return nil
 	}
-	ended := b.node.terminate(patience)
+	ended := b.node.Terminate(patience)
 	b.node = nil
 	if !ended {
 		return fmt.Errorf("rabbitmq did not shut down within %s and was killed", patience)
@@ -258,8 +261,8 @@ func (b *Broker) boot(in installation) error {
 	if err := b.awaitReady(ctx); err != nil {
 		tail := b.logTail()
 		b.mu.Lock()
-		b.node.kill()
-		b.epmd.kill()
+		b.node.Kill()
+		b.epmd.Kill()
 		b.node, b.epmd = nil, nil
 		b.mu.Unlock()
 		return fmt.Errorf("starting rabbitmq: %w\nthe end of its log:\n%s", err, tail)
@@ -273,16 +276,16 @@ func (b *Broker) startProcesses(in installation) error {
 	if b.epmd == nil {
 		// Our own epmd, in the foreground: left to itself, Erlang starts one
 		// as a daemon on every interface that outlives everything.
-		p, err := startProcess(b.path("epmd.log"), b.environment(),
+		p, err := child.Start(b.path("epmd.log"), b.environment(),
 			in.epmd, "-port", strconv.Itoa(b.ports.EPMD), "-address", "127.0.0.1")
 		if err != nil {
 			return err
 		}
 		b.epmd = p
 	}
-	p, err := startProcess(b.path("console.log"), b.environment(), in.server)
+	p, err := child.Start(b.path("console.log"), b.environment(), in.server)
 	if err != nil {
-		b.epmd.kill()
+		b.epmd.Kill()
 		b.epmd = nil
 		return err
 	}

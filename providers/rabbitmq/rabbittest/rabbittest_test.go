@@ -15,6 +15,8 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/msgflo/msgflo/providers/providertest/child"
 )
 
 // crashEnv makes this test binary a program that starts a broker and is killed.
@@ -32,7 +34,7 @@ func startAndWaitToBeKilled(dir string) {
 	if err != nil {
 		panic(err)
 	}
-	pids := strconv.Itoa(b.node.pid) + " " + strconv.Itoa(b.epmd.pid)
+	pids := strconv.Itoa(b.node.Pid) + " " + strconv.Itoa(b.epmd.Pid)
 	os.WriteFile(filepath.Join(dir, "pids"), []byte(pids), 0o600)
 	syscall.Kill(os.Getpid(), syscall.SIGKILL)
 }
@@ -128,10 +130,10 @@ func TestOwnBrokerLifecycle(t *testing.T) {
 	// With the groups the sockets are gone; that a port is free cannot be asked,
 	// since another test's broker may have taken it by now.
 	deadline := time.Now().Add(30 * time.Second)
-	for _, p := range []*process{node, epmd} {
-		for !errors.Is(syscall.Kill(-p.pid, 0), syscall.ESRCH) {
+	for _, p := range []*child.Process{node, epmd} {
+		for !errors.Is(syscall.Kill(-p.Pid, 0), syscall.ESRCH) {
 			if time.Now().After(deadline) {
-				t.Fatalf("of the group of process %d something is still there", p.pid)
+				t.Fatalf("of the group of process %d something is still there", p.Pid)
 			}
 			time.Sleep(10 * time.Millisecond) // polling: orphans are reaped by somebody else
 		}

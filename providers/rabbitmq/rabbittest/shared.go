@@ -11,22 +11,17 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
+
+	"github.com/msgflo/msgflo/providers/providertest/child"
 )
 
 // DirEnv names the environment variable that tells test binaries of a broker
 // that is running already: `make test` starts one for all packages.
 const DirEnv = "MSGFLO_TEST_RABBITMQ_DIR"
 
-// shared is the one broker of this test binary. It is package state because a
-// test binary is: Go gives tests of a package nothing else to share.
-var shared struct {
-	sync.Mutex
-	ready  bool // Main runs
-	broker *Broker
-	err    error
-}
+// shared is package state because a test binary is.
+var shared child.Shared[*Broker]
 
 // Main is for TestMain: it runs the tests, stops the broker that Shared
 // started, and exits.
@@ -35,21 +30,7 @@ var shared struct {
 func Main(m *testing.M) { os.Exit(Run(m)) }
 
 // Run is Main without the exit, for a TestMain that has more to do.
-func Run(m interface{ Run() int }) int {
-	shared.Lock()
-	shared.ready = true
-	shared.Unlock()
-	code := m.Run()
-	shared.Lock()
-	defer shared.Unlock()
-	if shared.broker != nil {
-		if err := shared.broker.Stop(); err != nil {
-			fmt.Fprintln(os.Stderr, "stopping the tests' broker:", err)
-			code = max(code, 1)
-		}
-	}
-	return code
-}
+func Run(m interface{ Run() int }) int { return shared.Run(m, (*Broker).Stop) }
 
 // Shared returns the broker that all tests of this binary share, with
 // AllPlugins: the one that DirEnv tells of, else one that is started at first
@@ -57,22 +38,12 @@ func Run(m interface{ Run() int }) int {
 // (users, global parameters) needs names of your own. Do not stop it.
 func Shared(t testing.TB) *Broker {
 	t.Helper()
-	shared.Lock()
-	defer shared.Unlock()
-	if !shared.ready {
-		t.Fatal("rabbittest.Shared needs `func TestMain(m *testing.M) { rabbittest.Main(m) }` in this package, which stops the broker")
-	}
-	if shared.broker == nil && shared.err == nil {
+	return shared.Of(t, "rabbittest", func() (*Broker, error) {
 		if dir := os.Getenv(DirEnv); dir != "" {
-			shared.broker, shared.err = Attach(dir)
-		} else {
-			shared.broker, shared.err = Start(Options{Plugins: AllPlugins()})
+			return Attach(dir)
 		}
-	}
-	if shared.err != nil {
-		t.Fatal(shared.err)
-	}
-	return shared.broker
+		return Start(Options{Plugins: AllPlugins()})
+	})
 }
 
 // Own starts a broker for one test, which may restart and kill it.

@@ -1,4 +1,4 @@
-package mosquittotest
+package child
 
 import "syscall"
 

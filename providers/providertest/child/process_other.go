@@ -1,6 +1,6 @@
 //go:build unix && !linux
 
-package mosquittotest
+package child
 
 import "syscall"
 

@@ -1,8 +1,0 @@
-//go:build unix && !linux
-
-package rabbittest
-
-import "syscall"
-
-// childAttributes: only Linux lets a child die with its parent.
-func childAttributes() *syscall.SysProcAttr { return &syscall.SysProcAttr{Setpgid: true} }
