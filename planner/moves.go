@@ -191,7 +191,7 @@ func (p *planning) parted(moved map[addr.Instance]addr.Instance) (loose []*state
 	if free <= 0 || len(loose) == 0 {
 		return nil, nil
 	}
-	slices.SortFunc(loose, func(a, b *state.Object) int { return order(a.Addr, b.Addr) })
+	slices.SortFunc(loose, func(a, b *state.Object) int { return a.Addr.Compare(b.Addr) })
 	homeless = make(map[string]addr.Instance, free)
 	for i := range p.in.Want {
 		w := &p.in.Want[i]

@@ -129,7 +129,7 @@ func (p *planning) arrange(items []item) {
 	for i := range perm {
 		perm[i] = i
 	}
-	slices.SortFunc(perm, func(a, b int) int { return order(items[a].at, items[b].at) })
+	slices.SortFunc(perm, func(a, b int) int { return items[a].at.Compare(items[b].at) })
 	p.items = make([]item, len(items))
 	p.index = make(map[addr.Instance]int, len(items))
 	for n, i := range perm {
@@ -140,16 +140,6 @@ func (p *planning) arrange(items []item) {
 				fmt.Sprintf("State names %s twice, which no version of msgflo writes. Restore the state from its backup.", p.items[n].at)))
 		}
 	}
-}
-
-func order(a, b addr.Instance) int {
-	switch {
-	case a == b:
-		return 0
-	case a.Less(b):
-		return -1
-	}
-	return 1
 }
 
 func (p *planning) addRecorded(items []item, moved map[addr.Instance]addr.Instance) []item {
@@ -171,7 +161,7 @@ func (p *planning) addRecorded(items []item, moved map[addr.Instance]addr.Instan
 			it.sch = it.old
 		}
 	}
-	slices.SortFunc(p.moves, func(a, b plan.Moved) int { return order(a.To, b.To) })
+	slices.SortFunc(p.moves, func(a, b plan.Moved) int { return a.To.Compare(b.To) })
 	return items
 }
 

@@ -74,7 +74,7 @@ func TestMove(t *testing.T) {
 			if !slices.Contains(got, c.there) || strings.Contains(" "+strings.Join(got, "\n"), c.gone) {
 				t.Errorf("%s", strings.Join(got, "\n"))
 			}
-			if !slices.IsSortedFunc(s.Objects, func(a, b Object) int { return compare(a.Addr, b.Addr) }) {
+			if !slices.IsSortedFunc(s.Objects, func(a, b Object) int { return a.Addr.Compare(b.Addr) }) {
 				t.Error("not in address order")
 			}
 			if fmt.Sprint(dump(&shared)) != before {

@@ -114,10 +114,9 @@ func (w *writer) outputs(outputs map[string]Output) {
 // ordered returns the objects in address order, the caller's slice untouched,
 // and refuses what could not be read back.
 func ordered(objects []Object) ([]Object, error) {
-	less := func(a, b Object) int { return compare(a.Addr, b.Addr) }
-	if !slices.IsSortedFunc(objects, less) {
+	if !slices.IsSortedFunc(objects, byAddress) {
 		objects = slices.Clone(objects)
-		slices.SortFunc(objects, less)
+		slices.SortFunc(objects, byAddress)
 	}
 	for i := range objects {
 		if err := objects[i].check(); err != nil {
@@ -128,16 +127,6 @@ func ordered(objects []Object) ([]Object, error) {
 		}
 	}
 	return objects, nil
-}
-
-func compare(a, b addr.Instance) int {
-	switch {
-	case a == b:
-		return 0
-	case a.Less(b):
-		return -1
-	}
-	return 1
 }
 
 // check tells what an object lacks.

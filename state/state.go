@@ -11,7 +11,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"sort"
+	"slices"
 	"time"
 
 	"github.com/msgflo/msgflo/config/addr"
@@ -67,8 +67,10 @@ func New(lineage string) *Snapshot {
 
 // Sort brings the objects into address order, the document's order.
 func (s *Snapshot) Sort() {
-	sort.Slice(s.Objects, func(i, j int) bool { return s.Objects[i].Addr.Less(s.Objects[j].Addr) })
+	slices.SortFunc(s.Objects, byAddress)
 }
+
+func byAddress(a, b Object) int { return a.Addr.Compare(b.Addr) }
 
 // Index maps addresses to positions in Objects.
 func (s *Snapshot) Index() map[addr.Instance]int {

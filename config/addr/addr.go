@@ -4,7 +4,8 @@
 package addr
 
 import (
-	"sort"
+	"cmp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -52,38 +53,41 @@ func (i Instance) Block() Instance {
 	return i
 }
 
-// Less orders addresses for people: by module, owner, type, name, then key,
-// numbers by value.
-func (i Instance) Less(o Instance) bool {
+// Less reports whether i stands before o, as Compare orders them.
+func (i Instance) Less(o Instance) bool { return i.Compare(o) < 0 }
+
+// Compare orders addresses for people: by module, owner, type, name, then key,
+// numbers by value. It is below zero where i stands before o.
+func (i Instance) Compare(o Instance) int {
 	switch {
 	case i.Module != o.Module:
-		return i.Module < o.Module
+		return strings.Compare(i.Module, o.Module)
 	case i.Owner != o.Owner:
-		return ownerLess(i.Owner, o.Owner)
+		return compareOwners(i.Owner, o.Owner)
 	case i.Type != o.Type:
-		return i.Type < o.Type
+		return strings.Compare(i.Type, o.Type)
 	case i.Name != o.Name:
-		return i.Name < o.Name
+		return strings.Compare(i.Name, o.Name)
 	}
-	return keyLess(i.Key, o.Key)
+	return compareKeys(i.Key, o.Key)
 }
 
-// ownerLess orders the instances of one participant as those of a block.
-func ownerLess(a, b string) bool {
+// compareOwners orders the instances of one participant as those of a block.
+func compareOwners(a, b string) int {
 	i, j := strings.IndexByte(a, '['), strings.IndexByte(b, '[')
 	if i < 0 || j < 0 || a[:i] != b[:j] {
-		return a < b
+		return strings.Compare(a, b)
 	}
-	return keyLess(a[i:], b[j:])
+	return compareKeys(a[i:], b[j:])
 }
 
-func keyLess(a, b string) bool {
+func compareKeys(a, b string) int {
 	na, oka := indexOf(a)
 	nb, okb := indexOf(b)
 	if oka && okb {
-		return na < nb
+		return cmp.Compare(na, nb)
 	}
-	return a < b
+	return strings.Compare(a, b)
 }
 
 func indexOf(key string) (int, bool) {
@@ -94,8 +98,8 @@ func indexOf(key string) (int, bool) {
 	return n, err == nil
 }
 
-// Sort orders a slice of addresses in place, as Less says.
-func Sort(as []Instance) { sort.Slice(as, func(i, j int) bool { return as[i].Less(as[j]) }) }
+// Sort orders a slice of addresses in place, as Compare says.
+func Sort(as []Instance) { slices.SortFunc(as, Instance.Compare) }
 
 // StringKey returns the Key of a for_each instance: `["eu"]`, quoted as HCL
 // quotes a string.

@@ -1,6 +1,9 @@
 package addr
 
-import "testing"
+import (
+	"cmp"
+	"testing"
+)
 
 func TestRoundTrip(t *testing.T) {
 	for _, s := range []string{
@@ -91,6 +94,11 @@ func TestOrder(t *testing.T) {
 	for i := range as {
 		if as[i].String() != want[i] {
 			t.Errorf("%d: %s, wanted %s", i, as[i], want[i])
+		}
+		for j := range as {
+			if got := as[i].Compare(as[j]); cmp.Compare(got, 0) != cmp.Compare(i, j) || as[i].Less(as[j]) != (i < j) {
+				t.Errorf("%s compared with %s: %d", as[i], as[j], got)
+			}
 		}
 	}
 }

@@ -96,7 +96,7 @@ func (e *evaluator) derive(declared []*instance) []*instance {
 	if len(all) == len(declared) {
 		return declared
 	}
-	sort.Slice(all, func(a, b int) bool { return all[a].addr.Less(all[b].addr) })
+	slices.SortFunc(all, byAddress)
 	return all
 }
 

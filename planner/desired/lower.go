@@ -3,7 +3,6 @@ package desired
 import (
 	"errors"
 	"slices"
-	"sort"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -26,7 +25,7 @@ func (e *evaluator) objects() []*instance {
 			}
 		}
 	}
-	sort.Slice(all, func(a, b int) bool { return all[a].addr.Less(all[b].addr) })
+	slices.SortFunc(all, byAddress)
 	kept := all[:0]
 	for _, i := range all {
 		if e.lower(i) {
@@ -35,6 +34,8 @@ func (e *evaluator) objects() []*instance {
 	}
 	return kept
 }
+
+func byAddress(a, b *instance) int { return a.addr.Compare(b.addr) }
 
 // lower makes the object of one instance: marks off, secrets listed, the whole
 // value checked.

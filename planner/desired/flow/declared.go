@@ -59,7 +59,7 @@ func indexDeclared(s *System) declaredIndex {
 			x.policies = append(x.policies, d)
 		}
 	}
-	slices.SortFunc(x.policies, func(a, b *Declared) int { return compareAddrs(a.Addr, b.Addr) })
+	slices.SortFunc(x.policies, func(a, b *Declared) int { return a.Addr.Compare(b.Addr) })
 	return x
 }
 

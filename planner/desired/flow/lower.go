@@ -137,7 +137,7 @@ func compareRanges(a, b hcl.Range) int {
 // answer gathers what was made: objects in address order, relations distinct.
 func (l *lowering) answer() *Lowered {
 	out := &Lowered{Objects: make([]Object, 0, len(l.objects)), Processes: make(map[*Role]Relations, len(l.parties)), Initial: l.initial}
-	slices.SortFunc(l.objects, func(a, b *Object) int { return compareAddrs(a.Addr, b.Addr) })
+	slices.SortFunc(l.objects, func(a, b *Object) int { return a.Addr.Compare(b.Addr) })
 	for _, o := range l.objects {
 		o.Within, o.After, o.Soft = distinct(o.Within, o.After, o.Soft)
 		out.Objects = append(out.Objects, *o)
@@ -157,16 +157,6 @@ func (l *lowering) answer() *Lowered {
 	return out
 }
 
-func compareAddrs(a, b addr.Instance) int {
-	switch {
-	case a == b:
-		return 0
-	case a.Less(b):
-		return -1
-	}
-	return 1
-}
-
 // distinct sorts relations; each address is in the strongest one only.
 func distinct(within, after, soft []addr.Instance) (w, a, s []addr.Instance) {
 	w = pick(within)
@@ -179,10 +169,10 @@ func pick(in []addr.Instance, without ...[]addr.Instance) []addr.Instance {
 	if len(in) == 0 {
 		return nil
 	}
-	slices.SortFunc(in, compareAddrs)
+	addr.Sort(in)
 	return slices.DeleteFunc(slices.Compact(in), func(x addr.Instance) bool {
 		return slices.ContainsFunc(without, func(o []addr.Instance) bool {
-			_, found := slices.BinarySearchFunc(o, x, compareAddrs)
+			_, found := slices.BinarySearchFunc(o, x, addr.Instance.Compare)
 			return found
 		})
 	})
