@@ -58,11 +58,7 @@ func (a *app) actCommand(t act) *cli.Command {
 			if c.Args().Len() == 0 {
 				return usagef("%s takes the roles to %s; `msgflo status` lists them", t.name, t.name)
 			}
-			k, err := a.openRunning(ctx, a.o.chdirOrHere())
-			if err != nil {
-				return err
-			}
-			return errors.Join(interrupted(ctx, k.act(ctx, t, c.Args().Slice())), k.Close())
+			return a.onRunning(ctx, a.o.chdirOrHere(), func(k *running) error { return k.act(ctx, t, c.Args().Slice()) })
 		},
 	}
 }
@@ -140,11 +136,7 @@ func (a *app) scaleCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			k, err := a.openRunning(ctx, a.o.chdirOrHere())
-			if err != nil {
-				return err
-			}
-			return errors.Join(interrupted(ctx, k.scale(wanted)), k.Close())
+			return a.onRunning(ctx, a.o.chdirOrHere(), func(k *running) error { return k.scale(wanted) })
 		},
 	}
 }
@@ -211,11 +203,7 @@ func (a *app) downCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			k, err := a.openRunning(ctx, dir)
-			if err != nil {
-				return err
-			}
-			return errors.Join(interrupted(ctx, k.down(ctx)), k.Close())
+			return a.onRunning(ctx, dir, func(k *running) error { return k.down(ctx) })
 		},
 	}
 }

@@ -23,15 +23,13 @@ func (a *app) dumpCommand() *cli.Command {
 		Flags: append(a.flagsMail(&m),
 			flagCount(&m, 1, "take `N` messages"),
 			&cli.BoolFlag{Name: "json", Usage: "print one JSON array", Destination: &a.o.json},
-			&cli.BoolFlag{Name: "raw", Usage: "print the bytes as they are, whatever they do to the terminal", Destination: &m.raw}),
+			flagRaw(&m)),
 		Action: func(ctx context.Context, c *cli.Command) error {
-			if c.Args().Len() != 1 {
-				return usagef("dump takes the name of one queue")
+			queue, err := a.printsOne(c, &m, "dump takes the name of one queue")
+			if err != nil {
+				return err
 			}
-			if m.raw && a.o.json {
-				return usagef("-raw and -json exclude each other")
-			}
-			return a.dump(ctx, &m, c.Args().First())
+			return a.dump(ctx, &m, queue)
 		},
 	}
 }

@@ -43,11 +43,7 @@ func (a *app) logsCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			k, err := a.openRunning(ctx, a.o.chdirOrHere())
-			if err != nil {
-				return err
-			}
-			return errors.Join(interrupted(ctx, k.logs(ctx, c.Args().Slice(), sel, &f)), k.Close())
+			return a.onRunning(ctx, a.o.chdirOrHere(), func(k *running) error { return k.logs(ctx, c.Args().Slice(), sel, &f) })
 		},
 	}
 }

@@ -32,6 +32,23 @@ func (a *app) flagsMail(m *mail) []cli.Flag {
 		&cli.StringFlag{Name: "broker", Usage: "the broker block's `NAME`, where there are several", Destination: &m.broker})
 }
 
+// flagRaw is of the commands that print messages.
+func flagRaw(m *mail) cli.Flag {
+	return &cli.BoolFlag{Name: "raw", Usage: "print the bytes as they are, whatever they do to the terminal", Destination: &m.raw}
+}
+
+// printsOne wants the one argument of a command that prints messages, else what
+// usage says.
+func (a *app) printsOne(c *cli.Command, m *mail, usage string) (string, error) {
+	if c.Args().Len() != 1 {
+		return "", usagef("%s", usage)
+	}
+	if m.raw && a.o.json {
+		return "", usagef("-raw and -json exclude each other")
+	}
+	return c.Args().First(), nil
+}
+
 func flagCount(m *mail, value int, usage string) cli.Flag {
 	return &cli.IntFlag{Name: "n", Usage: usage, Value: value, HideDefault: value == 0, Destination: &m.count, Validator: func(n int) error {
 		if n < 1 {

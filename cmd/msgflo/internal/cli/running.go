@@ -40,6 +40,15 @@ func (a *app) openRunning(ctx context.Context, dir string) (*running, error) {
 	return k, nil
 }
 
+// onRunning runs f on what a directory runs.
+func (a *app) onRunning(ctx context.Context, dir string, f func(*running) error) error {
+	k, err := a.openRunning(ctx, dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(interrupted(ctx, f(k)), k.Close())
+}
+
 // refresh reads the state and asks the agent anew.
 func (k *running) refresh(ctx context.Context) error {
 	rec, diags := k.r.Recorded(ctx)

@@ -2,7 +2,6 @@ package cli
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -29,14 +28,12 @@ func (a *app) statusCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			k, err := a.openRunning(ctx, dir)
-			if err != nil {
-				return err
-			}
-			if watch {
-				return errors.Join(k.watch(ctx), k.Close())
-			}
-			return errors.Join(interrupted(ctx, k.show(ctx, false)), k.Close())
+			return a.onRunning(ctx, dir, func(k *running) error {
+				if watch {
+					return k.watch(ctx)
+				}
+				return k.show(ctx, false)
+			})
 		},
 	}
 }
@@ -82,7 +79,7 @@ func (k *running) watch(ctx context.Context) error {
 			_, err = fmt.Fprintln(t.Out)
 		}
 		if err != nil {
-			return interrupted(ctx, err)
+			return err
 		}
 		select {
 		case <-ctx.Done():

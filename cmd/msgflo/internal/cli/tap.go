@@ -24,15 +24,13 @@ func (a *app) tapCommand() *cli.Command {
 			"exchange: nobody gets less. What was sent to a queue directly passes no exchange and is not seen.",
 		Flags: append(a.flagsMail(&m), a.o.flagJSON(),
 			flagCount(&m, 0, "stop after `N` messages"),
-			&cli.BoolFlag{Name: "raw", Usage: "print the bytes as they are, whatever they do to the terminal", Destination: &m.raw}),
+			flagRaw(&m)),
 		Action: func(ctx context.Context, c *cli.Command) error {
-			if c.Args().Len() != 1 {
-				return usagef("tap takes one port, as role.port, or one edge in quotes: 'web.out -> resize.in'")
+			target, err := a.printsOne(c, &m, "tap takes one port, as role.port, or one edge in quotes: 'web.out -> resize.in'")
+			if err != nil {
+				return err
 			}
-			if m.raw && a.o.json {
-				return usagef("-raw and -json exclude each other")
-			}
-			return a.tap(ctx, &m, c.Args().First())
+			return a.tap(ctx, &m, target)
 		},
 	}
 }
