@@ -214,18 +214,18 @@ func (v *JSONView) event(e plan.Event) {
 	seconds := e.Elapsed.Seconds()
 	switch e.Kind {
 	case plan.Started:
-		v.write(message{Type: "apply_start", Message: at + ": " + doing(e.Step.Action) + "…", Hook: h})
+		v.write(message{Type: "apply_start", Message: at + ": " + verbsOf(e.Step.Action).Doing + "…", Hook: h})
 	case plan.Progress:
 		h.ElapsedIn = &seconds
-		v.write(message{Type: "apply_progress", Message: at + ": still " + doing(e.Step.Action) + "…", Hook: h})
+		v.write(message{Type: "apply_progress", Message: at + ": still " + verbsOf(e.Step.Action).Doing + "…", Hook: h})
 	case plan.Completed:
 		h.ElapsedIn = &seconds
-		v.write(message{Type: "apply_complete", Message: at + ": " + did(e.Step.Action) + " (" + duration(e.Elapsed) + ")", Hook: h})
+		v.write(message{Type: "apply_complete", Message: at + ": " + verbsOf(e.Step.Action).Did + " (" + duration(e.Elapsed) + ")", Hook: h})
 	case plan.Failed:
 		h.ElapsedIn = &seconds
-		v.write(message{Level: "error", Type: "apply_errored", Message: at + ": " + doing(e.Step.Action) + " failed", Hook: h})
+		v.write(message{Level: "error", Type: "apply_errored", Message: at + ": " + verbsOf(e.Step.Action).Doing + " failed", Hook: h})
 	case plan.Skipped:
-		v.write(message{Level: "warn", Type: "log", Message: at + ": not " + did(e.Step.Action), Hook: h})
+		v.write(message{Level: "warn", Type: "log", Message: at + ": not " + verbsOf(e.Step.Action).Did, Hook: h})
 	}
 }
 

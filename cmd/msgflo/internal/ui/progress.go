@@ -51,7 +51,7 @@ func (r *progress) event(v *HumanView, e plan.Event) {
 	switch e.Kind {
 	case plan.Started:
 		r.running[e.Step.ID] = &running{step: e.Step, since: now, told: now}
-		r.say(v, e.Step, doingTo(e.Step)+"…")
+		r.say(v, e.Step, verbsTo(e.Step).Doing+"…")
 	case plan.Progress:
 		if s := r.running[e.Step.ID]; s != nil {
 			s.done, s.total = e.Done, e.Total
@@ -59,14 +59,14 @@ func (r *progress) event(v *HumanView, e plan.Event) {
 	case plan.Completed:
 		delete(r.running, e.Step.ID)
 		r.tally.completed(e.Step)
-		r.say(v, e.Step, didTo(e.Step)+" ("+duration(e.Elapsed)+")")
+		r.say(v, e.Step, verbsTo(e.Step).Did+" ("+duration(e.Elapsed)+")")
 	case plan.Failed:
 		delete(r.running, e.Step.ID)
 		r.tally.failed++
-		r.always(v, e.Step, v.out.pal.with(v.out.pal.red, doingTo(e.Step)+" failed")+" ("+duration(e.Elapsed)+")")
+		r.always(v, e.Step, v.out.pal.with(v.out.pal.red, verbsTo(e.Step).Doing+" failed")+" ("+duration(e.Elapsed)+")")
 	case plan.Skipped:
 		r.tally.skipped++
-		r.say(v, e.Step, v.out.pal.with(v.out.pal.faint, "not "+didTo(e.Step)))
+		r.say(v, e.Step, v.out.pal.with(v.out.pal.faint, "not "+verbsTo(e.Step).Did))
 	}
 	r.counter(v, now)
 }
@@ -153,48 +153,27 @@ func duration(d time.Duration) string {
 	return d.Round(time.Second).String()
 }
 
-func doing(a plan.Action) string {
+// verbsOf are an action's verbs; verbsTo are those of a step, which may be a process.
+func verbsOf(a plan.Action) Verbs {
 	switch a {
 	case plan.Create:
-		return "creating"
+		return Verbs{"creating", "created"}
 	case plan.Update:
-		return "updating"
+		return Verbs{"updating", "updated"}
 	case plan.Delete:
-		return "destroying"
+		return Verbs{"destroying", "destroyed"}
 	case plan.Adopt:
-		return "adopting"
+		return Verbs{"adopting", "adopted"}
 	case plan.Migrate:
-		return "migrating"
+		return Verbs{"migrating", "migrated"}
 	case plan.Restart:
-		return "restarting"
+		return Verbs{"restarting", "restarted"}
 	case plan.Forget:
-		return "forgetting"
+		return Verbs{"forgetting", "forgotten"}
 	case plan.Record:
-		return "recording"
+		return Verbs{"recording", "recorded"}
 	}
-	return "changing"
-}
-
-func did(a plan.Action) string {
-	switch a {
-	case plan.Create:
-		return "created"
-	case plan.Update:
-		return "updated"
-	case plan.Delete:
-		return "destroyed"
-	case plan.Adopt:
-		return "adopted"
-	case plan.Migrate:
-		return "migrated"
-	case plan.Restart:
-		return "restarted"
-	case plan.Forget:
-		return "forgotten"
-	case plan.Record:
-		return "recorded"
-	}
-	return "changed"
+	return Verbs{"changing", "changed"}
 }
 
 // A tally counts what was done.

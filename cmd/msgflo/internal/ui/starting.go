@@ -7,36 +7,25 @@ import (
 	"github.com/msgflo/msgflo/providers/launch"
 )
 
-// doingTo and didTo are doing and did; a process starts and stops.
-func doingTo(s *plan.Step) string {
+// verbsTo are those of a step's action; a process starts and stops.
+func verbsTo(s *plan.Step) Verbs {
 	if s.Addr.Type == processType {
 		switch s.Action {
 		case plan.Create:
-			return "starting"
+			return Verbs{"starting", "started"}
 		case plan.Delete:
-			return "stopping"
+			return Verbs{"stopping", "stopped"}
 		}
 	}
-	return doing(s.Action)
-}
-
-func didTo(s *plan.Step) string {
-	if s.Addr.Type == processType {
-		switch s.Action {
-		case plan.Create:
-			return "started"
-		case plan.Delete:
-			return "stopped"
-		}
-	}
-	return did(s.Action)
+	return verbsOf(s.Action)
 }
 
 // waitingFor says what takes so long: of a process that starts, which sign of
 // readiness has not come.
 func waitingFor(s *plan.Step) string {
+	plain := verbsTo(s).Doing + "…"
 	if s.Addr.Type != processType || s.Action == plan.Delete || len(s.After) == 0 {
-		return doingTo(s) + "…"
+		return plain
 	}
 	var v struct {
 		Ready struct {
@@ -44,7 +33,7 @@ func waitingFor(s *plan.Step) string {
 		} `json:"ready"`
 	}
 	if json.Unmarshal(s.After, &v) != nil {
-		return doingTo(s) + "…"
+		return plain
 	}
 	switch v.Ready.When {
 	case launch.Announced:
@@ -58,5 +47,5 @@ func waitingFor(s *plan.Step) string {
 	case launch.TCP:
 		return "waiting until its ready address takes a connection"
 	}
-	return doingTo(s) + "…"
+	return plain
 }

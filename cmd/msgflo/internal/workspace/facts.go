@@ -57,23 +57,27 @@ func (f *fact) owner() string {
 
 func (f *fact) of(kind string) bool { return strings.HasPrefix(f.addr.Owner, kind+".") }
 
-func (f *fact) attr(name string) cty.Value {
-	t := f.value.Type()
-	if f.value.IsNull() || !f.value.IsKnown() || !t.IsObjectType() || !t.HasAttribute(name) {
+// attr is an attribute of an evaluated object, cty.NilVal where it has none or
+// it is not known.
+func attr(of cty.Value, name string) cty.Value {
+	t := of.Type()
+	if of.IsNull() || !of.IsKnown() || !t.IsObjectType() || !t.HasAttribute(name) {
 		return cty.NilVal
 	}
-	v, _ := f.value.GetAttr(name).Unmark()
+	v, _ := of.GetAttr(name).Unmark()
 	if v.IsNull() || !v.IsKnown() {
 		return cty.NilVal
 	}
 	return v
 }
 
-// text is "" for what is not there, not known, or no text.
-func (f *fact) text(name string) string { return text(f.attr(name)) }
+// textAttr is "" for what is not there, not known, or no text.
+func textAttr(of cty.Value, name string) string { return text(attr(of, name)) }
+
+func (f *fact) text(name string) string { return textAttr(f.value, name) }
 
 func (f *fact) number(name string) int {
-	v := f.attr(name)
+	v := attr(f.value, name)
 	if v == cty.NilVal || v.Type() != cty.Number {
 		return 0
 	}
@@ -83,14 +87,13 @@ func (f *fact) number(name string) int {
 
 // ports reads a list of launch.Port.
 func (f *fact) ports(name string) []Port {
-	v := f.attr(name)
+	v := attr(f.value, name)
 	out := []Port{}
 	if v == cty.NilVal || !v.CanIterateElements() {
 		return out
 	}
 	for _, e := range v.AsValueSlice() {
-		p := fact{value: e}
-		out = append(out, Port{ID: p.text("id"), Queue: p.text("queue")})
+		out = append(out, Port{ID: textAttr(e, "id"), Queue: textAttr(e, "queue")})
 	}
 	return out
 }

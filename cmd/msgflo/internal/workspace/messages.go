@@ -81,8 +81,9 @@ func (m *Messages) Close() error { return m.s.pool.Close() }
 
 // Broker finds a broker by its block's name; "" is the only one.
 func (m *Messages) Broker(name string) (addr.Provider, error) {
+	all := sortedProviders(m.brokers)
 	var names []string
-	for _, a := range sortedProviders(m.brokers) {
+	for _, a := range all {
 		if a.Name == name {
 			return a, nil
 		}
@@ -96,10 +97,7 @@ func (m *Messages) Broker(name string) (addr.Provider, error) {
 	case len(names) > 1:
 		return addr.Provider{}, fmt.Errorf("the configuration has several brokers (%s): say which one with -broker", strings.Join(names, ", "))
 	}
-	for a := range m.brokers {
-		return a, nil
-	}
-	panic("unreachable")
+	return all[0], nil
 }
 
 // Transient tells whether a queue goes with its last consumer, as far as the
@@ -109,26 +107,20 @@ func (m *Messages) Transient(ctx context.Context, on addr.Provider, queue string
 		return true
 	}
 	b := m.brokers[on]
-	sch := b.Type.Resources["queue"]
-	if sch == nil {
+	if b.Type.Resources["queue"] == nil {
 		return false
-	}
-	attrs := map[string]cty.Value{"name": cty.StringVal(queue)}
-	if b.Type.Defaults != nil {
-		b.Type.Defaults(b.Config, "queue", attrs)
 	}
 	p, err := m.s.pool.Open(on)
 	if err != nil {
 		return false
 	}
-	got, err := p.Read(ctx, []providers.Query{{Type: "queue", Value: sch.Complete(attrs)}})
+	got, err := p.Read(ctx, []providers.Query{{Type: "queue", Value: queueValue(b, "", queue)}})
 	return err == nil && len(got) == 1 && got[0].Err == nil && is(got[0].Value, "auto_delete")
 }
 
 // is tells whether a flag of an object is set.
 func is(v cty.Value, flag string) bool {
-	f := fact{value: v}
-	b := f.attr(flag)
+	b := attr(v, flag)
 	return b != cty.NilVal && b.Type() == cty.Bool && b.True()
 }
 
@@ -283,16 +275,4 @@ func (m *Messages) add(p Endpoint) {
 	if p.ID != "" && p.Carrier != "" && p.Broker != (addr.Provider{}) && !slices.Contains(m.ports, p) {
 		m.ports = append(m.ports, p)
 	}
-}
-
-// textAttr is a text attribute of an evaluated object, "" where it has none.
-func textAttr(v cty.Value, name string) string {
-	if v.IsNull() || !v.IsKnown() || !v.Type().IsObjectType() || !v.Type().HasAttribute(name) {
-		return ""
-	}
-	a, _ := v.GetAttr(name).Unmark()
-	if a.IsNull() || !a.IsKnown() || a.Type() != cty.String {
-		return ""
-	}
-	return a.AsString()
 }

@@ -66,6 +66,16 @@ func (p *pool) Open(a addr.Provider) (providers.Provider, error) {
 	return pr, nil
 }
 
+// forget closes a provider, so that the next use opens it anew.
+func (p *pool) forget(a addr.Provider) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if pr := p.open[a]; pr != nil {
+		_ = pr.Close() // it failed already
+		delete(p.open, a)
+	}
+}
+
 // implied is a launcher that no block declares: this machine's own never is,
 // and one whose block is gone is still needed for destroying what runs there. It has
 // the default settings; one that cannot do without a setting is not implied.

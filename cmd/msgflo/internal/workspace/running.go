@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -106,7 +107,7 @@ func (r *Running) Roles(rec *Recorded, here Here) []Role {
 }
 
 func (r *Running) table(rec *Recorded, here Here) *table {
-	t := &table{here: here, roles: map[roleKey]*Role{}}
+	t := &table{here: here, roles: map[roleKey]*Role{}, vhosts: map[brokerQueue]string{}, edges: map[edgeKey]*Edge{}}
 	t.foreign(r.played)
 	t.add(r.declared)
 	t.add(rec.facts)
@@ -133,7 +134,7 @@ func (r *Running) traffic(ctx context.Context, t *table, s *Status) {
 				asked[p] = map[string]cty.Value{}
 			}
 			if _, done := asked[p][port.Queue]; !done {
-				asked[p][port.Queue] = r.queueValue(b, t.vhosts[brokerQueue{p, port.Queue}], port.Queue)
+				asked[p][port.Queue] = queueValue(b, t.vhosts[brokerQueue{p, port.Queue}], port.Queue)
 			}
 		}
 	}
@@ -147,8 +148,9 @@ func (r *Running) traffic(ctx context.Context, t *table, s *Status) {
 	}
 }
 
-// queueValue names a queue as the broker's schema does.
-func (r *Running) queueValue(b desired.Broker, vhost, name string) cty.Value {
+// queueValue names a queue as the broker's schema does; a vhost of "" is the
+// broker's own.
+func queueValue(b desired.Broker, vhost, name string) cty.Value {
 	attrs := map[string]cty.Value{"name": cty.StringVal(name)}
 	if vhost != "" {
 		attrs["vhost"] = cty.StringVal(vhost)
@@ -167,11 +169,7 @@ func (r *Running) observe(ctx context.Context, p addr.Provider, queues map[strin
 	if !ok {
 		return nil, fmt.Errorf("this kind of broker does not tell them")
 	}
-	names := make([]string, 0, len(queues))
-	for n := range queues {
-		names = append(names, n)
-	}
-	slices.Sort(names)
+	names := slices.Sorted(maps.Keys(queues))
 	qs := make([]providers.Query, len(names))
 	for i, n := range names {
 		qs[i] = providers.Query{Type: "queue", Value: queues[n]}
@@ -200,16 +198,6 @@ func known[T int64 | float64](n T) *T {
 		return nil
 	}
 	return &n
-}
-
-// forget closes a provider, so that the next use opens it anew.
-func (p *pool) forget(a addr.Provider) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if pr := p.open[a]; pr != nil {
-		_ = pr.Close() // it failed already
-		delete(p.open, a)
-	}
 }
 
 // A RoleError is that of a command whose role is not there; it names the nearest.

@@ -83,9 +83,6 @@ func (t *table) add(facts []fact) {
 }
 
 func (t *table) vhost(f *fact) {
-	if t.vhosts == nil {
-		t.vhosts = map[brokerQueue]string{}
-	}
 	k := brokerQueue{f.provider, f.text("name")}
 	if t.vhosts[k] == "" {
 		t.vhosts[k] = f.text("vhost")
@@ -97,7 +94,6 @@ func (t *table) process(f *fact) {
 	if k.role == "" { // not known yet: it depends on a variable without a value
 		k.role = strings.TrimPrefix(f.addr.Owner, "participant.")
 	}
-	machine := f.text("machine")
 	r := t.roles[k]
 	if r == nil {
 		r = &Role{
@@ -109,12 +105,9 @@ func (t *table) process(f *fact) {
 	if f.declared {
 		return
 	}
-	r.Machine = machine
-	switch {
-	case machine != "" && t.here.Machine != "" && machine != t.here.Machine:
+	r.Machine, r.State = f.text("machine"), Unknown // until the agent says more
+	if r.Machine != "" && t.here.Machine != "" && r.Machine != t.here.Machine {
 		r.State = Elsewhere
-	default:
-		r.State = Unknown // until the agent says more
 	}
 }
 
@@ -153,9 +146,6 @@ func (t *table) edge(f *fact) {
 		return
 	}
 	k := edgeKey{f.owner(), from, to, f.provider.Name}
-	if t.edges == nil {
-		t.edges = map[edgeKey]*Edge{}
-	}
 	e := t.edges[k]
 	if e == nil {
 		e = &Edge{From: from, To: to, Graph: k.graph, Broker: k.broker}

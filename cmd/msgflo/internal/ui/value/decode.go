@@ -148,16 +148,8 @@ func isTypeForm(t any) bool {
 	return ok && slices.Contains([]string{"list", "set", "map", "object", "tuple"}, kind)
 }
 
-// Keys lists a value's attributes in the order people read them: the schema's
-// where there is one, then the rest by name.
-func Keys(s *providers.Schema, ms ...map[string]any) []string {
-	var attrs []providers.Attr
-	if s != nil {
-		attrs = s.Attrs
-	}
-	return keysIn(attrs, ms...)
-}
-
+// keysIn lists values' attributes in the order people read them: the schema's,
+// then the rest by name.
 func keysIn(attrs []providers.Attr, ms ...map[string]any) []string {
 	has := func(k string) bool {
 		return slices.ContainsFunc(ms, func(m map[string]any) bool { _, ok := m[k]; return ok })
