@@ -20,7 +20,7 @@ var floors = map[string]int{
 	"providers/transport": 1, "providers/participant": 2, "config/component": 1,
 	"providers/rabbitmq/rabbittest": 2, "providers/rabbitmq/rabbittest/cmd": 7, "providers/fake": 2, "providers/providertest": 2, "providers/providertest/child": 0,
 	"state/local": 2, "state/http": 2, "state/storetest": 2,
-	"planner/desired/flow": 2, "providers/launch": 1,
+	"planner/desired/flow": 2, "providers/launch": 1, "providers/discovery/wire": 1,
 	"providers/local/control": 2, "providers/discovery": 2, "providers/mqtt/router": 2, "providers/mqtt/embedded": 2,
 	"providers/local/agent": 3, "providers/local/services": 3,
 	"providers/local": 4, "providers/mqtt": 4,

@@ -1,12 +1,11 @@
 package desired
 
 import (
-	"encoding/json"
-
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/config/addr"
 	"github.com/msgflo/msgflo/planner/desired/flow"
+	"github.com/msgflo/msgflo/providers/discovery/wire"
 )
 
 const (
@@ -114,23 +113,15 @@ func (e *evaluator) onLauncher(l *lowering, owner *instance, typ string, attrs m
 // The id is the role, as foreign participants of the original have it; a
 // component must not be empty there, so it is the role where none is said.
 func (p *player) announcement() string {
-	type port struct {
-		ID          string `json:"id"`
-		Queue       string `json:"queue"`
-		Type        string `json:"type"`
-		Hidden      bool   `json:"hidden"`
-		Description string `json:"description,omitempty"`
-		Schema      string `json:"schema,omitempty"`
-	}
-	ports := func(of []*flow.Port) []port {
-		out := make([]port, 0, len(of))
+	ports := func(of []*flow.Port) []wire.Port {
+		out := make([]wire.Port, 0, len(of))
 		for _, f := range of {
 			doc := p.docs[f]
 			t := attrText(doc, "type")
 			if t == "" {
 				t = "any"
 			}
-			out = append(out, port{ID: f.ID, Queue: f.Queue, Type: t, Description: attrText(doc, "description"), Schema: attrText(doc, "schema")})
+			out = append(out, wire.Port{ID: f.ID, Queue: f.Queue, Type: t, Description: attrText(doc, "description"), Schema: attrText(doc, "schema")})
 		}
 		return out
 	}
@@ -141,24 +132,10 @@ func (p *player) announcement() string {
 			label, icon = p.comp.own.Description, p.comp.own.Icon
 		}
 	}
-	type payload struct {
-		ID        string `json:"id"`
-		Role      string `json:"role"`
-		Component string `json:"component"`
-		Label     string `json:"label,omitempty"`
-		Icon      string `json:"icon,omitempty"`
-		Inports   []port `json:"inports"`
-		Outports  []port `json:"outports"`
-	}
-	b, err := json.Marshal(struct {
-		Protocol string  `json:"protocol"`
-		Command  string  `json:"command"`
-		Payload  payload `json:"payload"`
-	}{"discovery", "participant", payload{p.role.Name, p.role.Name, component, label, icon, ports(p.role.Inports), ports(p.role.Outports)}})
-	if err != nil {
-		return "" // strings and bools always marshal
-	}
-	return string(b)
+	return string(wire.Participant{
+		ID: p.role.Name, Role: p.role.Name, Component: component, Label: label, Icon: icon,
+		Inports: ports(p.role.Inports), Outports: ports(p.role.Outports),
+	}.Encode())
 }
 
 func attrText(v cty.Value, name string) string {

@@ -6,8 +6,9 @@ import (
 	"github.com/msgflo/msgflo/config/diag"
 )
 
-// An Announcement is what a participant says of itself. Its texts are as they
-// came: escape them before a terminal (diag.Escape).
+// An Announcement is what a participant said of itself, bounded and complete, in
+// whatever form it said it; wire.Announcement is the form that we speak. Its texts
+// are as they came: escape them before a terminal (diag.Escape).
 type Announcement struct {
 	ID        string    `json:"id"` // of one process; its role where the client sends none (msgflo-arduino)
 	Role      string    `json:"role"`

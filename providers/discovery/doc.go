@@ -4,14 +4,10 @@
 // is data, hostile perhaps: it is bounded, never trusted, and escaped
 // where it is put into words.
 //
-// It imports providers/launch, providers/transport and config/diag; it starts
-// nothing and changes nothing.
+// It imports providers/discovery/wire, providers/launch, providers/transport and
+// config/diag; it starts nothing and changes nothing.
 package discovery
 
-// Queue is where participants announce themselves, on MQTT the topic. It is a
-// work queue: who consumes it takes from all others.
-const Queue = "fbp"
-
-// Exchange is the fanout exchange that a policy on Queue leads every
+// Exchange is the fanout exchange that a policy on wire.Queue leads every
 // announcement to, so that each listener has a copy.
 const Exchange = "msgflo.fbp"

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"slices"
 	"unicode/utf8"
+
+	"github.com/msgflo/msgflo/providers/discovery/wire"
 )
 
 // The bounds of an announcement. Real ones have a few kilobytes: every client
@@ -52,7 +54,7 @@ func Parse(body []byte) (Announcement, error) {
 	if !text(message["protocol"], &protocol) || !text(message["command"], &command) {
 		return Announcement{}, malformed("no protocol or no command")
 	}
-	if protocol != "discovery" || command != "participant" {
+	if protocol != wire.Protocol || command != wire.Command {
 		return Announcement{}, fmt.Errorf("%w: protocol %q, command %q", ErrOther, short(protocol), short(command))
 	}
 	payload, err := object(message["payload"])

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/msgflo/msgflo/providers/discovery/wire"
 	"github.com/msgflo/msgflo/providers/transport"
 )
 
@@ -43,12 +44,12 @@ func (c Counts) Dropped() int { return c.Malformed + c.TooLarge }
 func Listen(ctx context.Context, conn transport.Conn) (*Watch, error) {
 	source := Exchange
 	if _, queues := conn.(transport.Tapper); !queues {
-		source = Queue // the topic itself
+		source = wire.Queue // the topic itself
 	}
 	sub, err := transport.Tap(ctx, conn, []transport.Source{{Exchange: source}}, transport.SubscribeOptions{Prefetch: prefetch})
 	if errors.Is(err, transport.ErrNoExchange) {
 		return nil, fmt.Errorf("listening to announcements: %w as %s, which a policy on the queue %s leads announcements to; "+
-			"`msgflo apply` makes both with the first participant", transport.ErrNoExchange, Exchange, Queue)
+			"`msgflo apply` makes both with the first participant", transport.ErrNoExchange, Exchange, wire.Queue)
 	}
 	if err != nil {
 		return nil, fmt.Errorf("listening to announcements: %w", err)
@@ -77,7 +78,7 @@ func (w *Watch) Rivals(ctx context.Context) (int, error) {
 	if !ok {
 		return 0, nil
 	}
-	s, err := i.Inspect(ctx, Queue)
+	s, err := i.Inspect(ctx, wire.Queue)
 	if errors.Is(err, transport.ErrNoQueue) {
 		return 0, nil
 	}

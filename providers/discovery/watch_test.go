@@ -14,6 +14,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/msgflo/msgflo/providers/discovery"
+	"github.com/msgflo/msgflo/providers/discovery/wire"
 	"github.com/msgflo/msgflo/providers/rabbitmq/rabbittest"
 	"github.com/msgflo/msgflo/providers/transport"
 	"github.com/msgflo/msgflo/providers/transport/amqp"
@@ -45,7 +46,7 @@ func noLeaks(t *testing.T) {
 
 var shared = transport.Topology{
 	Exchanges: []transport.Exchange{{Name: discovery.Exchange, Kind: "fanout", Durable: true}},
-	Queues:    []transport.Queue{{Name: discovery.Queue, Durable: true}},
+	Queues:    []transport.Queue{{Name: wire.Queue, Durable: true}},
 }
 
 func announcement(role, id string) []byte {
@@ -197,7 +198,7 @@ func TestRivals(t *testing.T) {
 	if n := rivals(); n != 0 {
 		t.Errorf("%d rivals", n)
 	}
-	if _, err := c.Subscribe(within(t), discovery.Queue, transport.SubscribeOptions{Prefetch: 2}); err != nil {
+	if _, err := c.Subscribe(within(t), wire.Queue, transport.SubscribeOptions{Prefetch: 2}); err != nil {
 		t.Fatal(err)
 	}
 	if n := rivals(); n != 1 {

@@ -3,8 +3,8 @@
 // came in once the broker has confirmed what came of it. On the wire it is as
 // msgflo-nodejs: the same names, declarations and announcements.
 //
-// It imports providers/transport, config/diag and the standard library; it
-// knows nothing of configurations, plans or launchers.
+// It imports providers/discovery/wire, providers/transport, config/diag and the
+// standard library; it knows nothing of configurations, plans or launchers.
 package participant
 
 import (

@@ -14,6 +14,7 @@ import (
 
 	"go.uber.org/goleak"
 
+	"github.com/msgflo/msgflo/providers/discovery/wire"
 	"github.com/msgflo/msgflo/providers/mqtt/mosquittotest"
 	"github.com/msgflo/msgflo/providers/participant"
 	"github.com/msgflo/msgflo/providers/participant/builtin"
@@ -50,14 +51,14 @@ func listen(t *testing.T, c *mqtt.Conn, topic string) transport.Subscription {
 }
 
 // announcements of one role: others of the package's tests are on the broker too.
-func announced(t *testing.T, fbp transport.Subscription, role string) (transport.Delivery, participant.Announcement) {
+func announced(t *testing.T, fbp transport.Subscription, role string) (transport.Delivery, wire.Announcement) {
 	t.Helper()
 	for {
 		d := transporttest.Next(t, fbp)
 		if err := d.Ack(); err != nil {
 			t.Fatal(err)
 		}
-		var a participant.Announcement
+		var a wire.Announcement
 		if err := json.Unmarshal(d.Body, &a); err != nil {
 			t.Fatal(err)
 		}
@@ -74,7 +75,7 @@ func TestOnMosquitto(t *testing.T) {
 	role := mosquittotest.Prefix(t) + "role" // with a slash in it, as roles in graphs have none, and topics do
 	proxy := transporttest.NewProxy(t, b.Addr, nil)
 	c := onTopics(t, b.URL)
-	fbp, out := listen(t, c, participant.DiscoveryQueue), listen(t, c, role+".OUT")
+	fbp, out := listen(t, c, wire.Queue), listen(t, c, role+".OUT")
 	d := inOut(pass)
 	p := start(t, b.URL, role, d)
 	if hello, a := announced(t, fbp, role); a.Payload.ID != p.ID() || hello.Persistent || hello.Retained || a.Payload.Inports[0].Queue != role+".IN" {

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/msgflo/msgflo/providers/discovery/wire"
 	"github.com/msgflo/msgflo/providers/transport"
 )
 
@@ -141,15 +142,12 @@ func (p *Participant) initial(ctx context.Context) error {
 }
 
 func (p *Participant) announce(ctx context.Context) error {
-	body, err := p.def.announcement(p.opts.Role, p.id)
-	if err != nil {
-		return err
-	}
-	return transport.Publish(ctx, p.conn, transport.ToQueue(DiscoveryQueue), transport.Message{Body: body})
+	m := transport.Message{Body: p.def.announcement(p.opts.Role, p.id)}
+	return transport.Publish(ctx, p.conn, transport.ToQueue(wire.Queue), m)
 }
 
 func (p *Participant) heartbeats() {
-	ticker := time.NewTicker(heartbeat(p.opts.DiscoveryPeriod))
+	ticker := time.NewTicker(wire.Heartbeat(p.opts.DiscoveryPeriod))
 	defer ticker.Stop()
 	var again <-chan struct{} // who listens may have missed us, or be new himself
 	if n, ok := p.conn.(transport.Notifier); ok {

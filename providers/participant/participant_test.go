@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/msgflo/msgflo/providers/discovery/wire"
 	"github.com/msgflo/msgflo/providers/participant"
 	"github.com/msgflo/msgflo/providers/transport"
 	"github.com/msgflo/msgflo/providers/transport/memory"
@@ -141,7 +142,7 @@ func TestAnnouncement(t *testing.T) {
 			Outports: []participant.Port{{ID: "out", Queue: "elsewhere", Type: "boolean", Description: "d", Transient: true}},
 		}
 		b.start(d)
-		seen := b.consume(participant.DiscoveryQueue)
+		seen := b.consume(wire.Queue)
 		want := `{"protocol":"discovery","command":"participant","payload":{"id":"ID","role":"r","component":"test/Component","label":"A label","icon":"star",` +
 			`"inports":[{"id":"inPut","queue":"r.INPUT","type":"any","hidden":false}],` +
 			`"outports":[{"id":"out","queue":"elsewhere","type":"boolean","hidden":false,"description":"d","persistent":false}]}}`
@@ -168,7 +169,7 @@ func TestEnvironment(t *testing.T) {
 		b := newBench(t)
 		env := map[string]string{"MSGFLO_ROLE": "fromenv", "MSGFLO_DISCOVERY_PERIOD": "2.2"}
 		b.start(inOut(pass), func(o *participant.Options) { o.Role = ""; o.Env = func(n string) string { return env[n] } })
-		seen := b.consume(participant.DiscoveryQueue)
+		seen := b.consume(wire.Queue)
 		transporttest.Next(t, seen)
 		begin := time.Now()
 		if d := transporttest.Next(t, seen); !strings.Contains(string(d.Body), `"queue":"fromenv.IN"`) {

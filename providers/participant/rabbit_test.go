@@ -14,6 +14,7 @@ import (
 	rabbit "github.com/rabbitmq/amqp091-go"
 	"go.uber.org/goleak"
 
+	"github.com/msgflo/msgflo/providers/discovery/wire"
 	"github.com/msgflo/msgflo/providers/mqtt/mosquittotest"
 	"github.com/msgflo/msgflo/providers/participant"
 	"github.com/msgflo/msgflo/providers/participant/builtin"
@@ -172,11 +173,11 @@ func TestOnRabbit(t *testing.T) {
 	})
 	p := start(t, url, "r", d)
 	c := observer(t, url)
-	fbp, err := c.Subscribe(t.Context(), participant.DiscoveryQueue, transport.SubscribeOptions{Prefetch: 1})
+	fbp, err := c.Subscribe(t.Context(), wire.Queue, transport.SubscribeOptions{Prefetch: 1})
 	if err != nil {
 		t.Fatal(err)
 	}
-	var a participant.Announcement
+	var a wire.Announcement
 	hello := transporttest.Next(t, fbp)
 	if err := json.Unmarshal(hello.Body, &a); err != nil || a.Payload.ID != p.ID() || a.Payload.Role != "r" || hello.Persistent {
 		t.Errorf("%s: %v", hello.Body, err)
@@ -270,7 +271,7 @@ func TestAnnouncesAgain(t *testing.T) {
 	host = host[:strings.Index(host, "/")]
 	proxy := transporttest.NewProxy(t, host, nil)
 	p := start(t, strings.Replace(url, host, proxy.Addr, 1), "r", inOut(pass))
-	fbp, err := observer(t, url).Subscribe(t.Context(), participant.DiscoveryQueue, transport.SubscribeOptions{Prefetch: 1})
+	fbp, err := observer(t, url).Subscribe(t.Context(), wire.Queue, transport.SubscribeOptions{Prefetch: 1})
 	if err != nil {
 		t.Fatal(err)
 	}

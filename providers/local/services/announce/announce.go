@@ -1,6 +1,6 @@
 // Package announce speaks discovery for a participant that runs elsewhere and
 // does not speak it itself, as a foreign participant with announce = true. It
-// imports providers/discovery, providers/transport and the connections of
+// imports providers/discovery and its wire, providers/transport and the connections of
 // providers/local/services.
 package announce
 
@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/msgflo/msgflo/providers/discovery"
+	"github.com/msgflo/msgflo/providers/discovery/wire"
 	"github.com/msgflo/msgflo/providers/local/services"
 	"github.com/msgflo/msgflo/providers/transport"
 	"github.com/msgflo/msgflo/providers/transport/retry"
@@ -28,12 +29,6 @@ type Spec struct {
 	// in that time, as msgflo-nodejs does.
 	Period json.RawMessage `json:"period"`
 }
-
-// beats is how many announcements a period has (msgflo-wire.md §1.3).
-const beats = 2.2
-
-// defaultPeriod is that of msgflo-nodejs.
-const defaultPeriod = 60 * time.Second
 
 // A Service announces one participant.
 type Service struct {
@@ -71,13 +66,13 @@ func New(spec, secret json.RawMessage, connections *services.Connections, env se
 	if a.Role != s.Role {
 		return nil, fmt.Errorf("what is to be announced for role %q names the role %q", s.Role, a.Role)
 	}
-	return &Service{connections: connections, env: env, url: sec.URL, role: s.Role, message: message, every: time.Duration(float64(period) / beats)}, nil
+	return &Service{connections: connections, env: env, url: sec.URL, role: s.Role, message: message, every: wire.Heartbeat(period)}, nil
 }
 
 func parsePeriod(raw json.RawMessage) (time.Duration, error) {
 	raw = bytes.TrimSpace(raw)
 	if len(raw) == 0 || string(raw) == "null" {
-		return defaultPeriod, nil
+		return wire.Period, nil
 	}
 	var seconds float64
 	var text string
@@ -104,7 +99,7 @@ func (s *Service) Run(ctx context.Context) error {
 	defer release()
 	// As every Node client does: where nobody declared the queue, the message
 	// would be refused. What MQTT has no queue for it does not declare.
-	queue := transport.Topology{Queues: []transport.Queue{{Name: discovery.Queue, Durable: true}}}
+	queue := transport.Topology{Queues: []transport.Queue{{Name: wire.Queue, Durable: true}}}
 	if err := conn.Declare(ctx, queue); err != nil {
 		return ended(ctx, fmt.Errorf("announcing: %w", err))
 	}
@@ -137,7 +132,7 @@ func (s *Service) Run(ctx context.Context) error {
 func (s *Service) announce(ctx context.Context, conn transport.Conn) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, s.every, fmt.Errorf("the broker did not take an announcement within %s", s.every))
 	defer cancel()
-	return transport.Publish(ctx, conn, transport.ToQueue(discovery.Queue), transport.Message{Body: s.message, ContentType: "application/json"})
+	return transport.Publish(ctx, conn, transport.ToQueue(wire.Queue), transport.Message{Body: s.message, ContentType: "application/json"})
 }
 
 // ended is no error where the service was asked to end.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/providers/discovery"
+	"github.com/msgflo/msgflo/providers/discovery/wire"
 	"github.com/msgflo/msgflo/providers/launch"
 	"github.com/msgflo/msgflo/providers/transport"
 )
@@ -144,7 +145,7 @@ func (p *announcedProbe) unready() error {
 	}
 	if rivals > 0 {
 		out = append(out, fmt.Sprintf("the queue %s has %s, by which announcements are taken away: an old coordinator, or `msgflo-setup --discover`; stop it",
-			discovery.Queue, count(rivals, "other consumer")))
+			wire.Queue, count(rivals, "other consumer")))
 	}
 	return fmt.Errorf("%s", strings.Join(out, "; "))
 }

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/msgflo/msgflo/providers/discovery"
+	"github.com/msgflo/msgflo/providers/discovery/wire"
 	"github.com/msgflo/msgflo/providers/launch"
 	"github.com/msgflo/msgflo/providers/mqtt/mosquittotest"
 	"github.com/msgflo/msgflo/providers/transport"
@@ -26,7 +26,7 @@ func onMosquitto(t *testing.T) (*bench, func(role, id string)) {
 	})
 	return b, func(role, id string) {
 		t.Helper()
-		if err := transport.Publish(within(t), b.conn, transport.ToQueue(discovery.Queue), transport.Message{Body: announcement(t, role, id)}); err != nil {
+		if err := transport.Publish(within(t), b.conn, transport.ToQueue(wire.Queue), transport.Message{Body: announcement(t, role, id)}); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -2,8 +2,8 @@
 // does on its broker: it announced itself, or it consumes its queues. A probe begins
 // before the start, so that what was there before is not taken for the new.
 //
-// It imports providers/launch, providers/discovery, providers/transport, the
-// connections of providers/local/services and config/diag; it starts no process.
+// It imports providers/launch, providers/discovery and its wire, providers/transport,
+// the connections of providers/local/services and config/diag; it starts no process.
 package ready
 
 import (

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"github.com/msgflo/msgflo/providers/discovery"
+	"github.com/msgflo/msgflo/providers/discovery/wire"
 	"github.com/msgflo/msgflo/providers/launch"
 	"github.com/msgflo/msgflo/providers/local/services"
 	"github.com/msgflo/msgflo/providers/local/services/ready"
@@ -58,7 +59,7 @@ func setUp(t *testing.T, dial services.Dial) *bench {
 	t.Cleanup(func() { conn.Close() })
 	topology := transport.Topology{
 		Exchanges: []transport.Exchange{{Name: discovery.Exchange, Kind: "fanout", Durable: true}},
-		Queues:    []transport.Queue{{Name: discovery.Queue, Durable: true}, {Name: "resize.IN", Durable: true}, {Name: "resize.MORE", Durable: true}},
+		Queues:    []transport.Queue{{Name: wire.Queue, Durable: true}, {Name: "resize.IN", Durable: true}, {Name: "resize.MORE", Durable: true}},
 	}
 	if err := conn.Declare(within(t), topology); err != nil {
 		t.Fatal(err)
@@ -231,7 +232,7 @@ func TestAnnounced(t *testing.T) {
 	})
 	t.Run("nobody", func(t *testing.T) {
 		b := onMemory(t)
-		b.consume(discovery.Queue)
+		b.consume(wire.Queue)
 		b.notReady(b.begin(spec, 1), "did not announce itself", "the queue fbp has 1 other consumer", "msgflo-setup --discover")
 	})
 	t.Run("mismatch", func(t *testing.T) {
@@ -320,6 +321,6 @@ func TestOnRabbitMQ(t *testing.T) {
 	b.announce("resize", "a")
 	b.announce("resize", "b")
 	isReady(t, announced)
-	b.consume(discovery.Queue)
+	b.consume(wire.Queue)
 	b.notReady(b.begin(spec, 1), "1 other consumer")
 }
