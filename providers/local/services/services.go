@@ -173,9 +173,17 @@ type Env struct {
 	Note  func(string)
 }
 
-// Decode reads the spec or the secret of a service: what it does not know is
+// Decode reads the spec and the secret of a service: what it does not know is
 // an error, since it would not be done. The error repeats nothing of a secret.
-func Decode(what string, raw json.RawMessage, into any) error {
+func Decode(spec, secret json.RawMessage, into any) (Secret, error) {
+	var s Secret
+	if err := decode("spec", spec, into); err != nil {
+		return s, err
+	}
+	return s, decode("secret", secret, &s)
+}
+
+func decode(what string, raw json.RawMessage, into any) error {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.DisallowUnknownFields()
 	if err := d.Decode(into); err != nil {

@@ -118,13 +118,17 @@ func TestTakePatiently(t *testing.T) {
 }
 
 func TestDecode(t *testing.T) {
-	var s services.Secret
-	if err := services.Decode("secret", []byte(`{"url":"amqp://h"}`), &s); err != nil || s.URL != "amqp://h" {
-		t.Error(err)
+	good := []byte(`{"url":"amqp://h"}`)
+	var spec struct{ URL string }
+	if s, err := services.Decode(good, good, &spec); err != nil || s.URL != "amqp://h" || spec.URL != "amqp://h" {
+		t.Error(s, spec, err)
 	}
 	for _, bad := range []string{`{"url":"amqp://u:hunter2@h","more":1}`, `{"url":["hunter2"]}`, `hunter2`, ``} {
-		if err := services.Decode("secret", []byte(bad), &s); err == nil || strings.Contains(err.Error(), "hunter2") {
-			t.Errorf("%s: %v", bad, err)
+		if _, err := services.Decode(good, []byte(bad), &spec); err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("secret %s: %v", bad, err)
+		}
+		if _, err := services.Decode([]byte(bad), good, &spec); err == nil || strings.Contains(err.Error(), "hunter2") {
+			t.Errorf("spec %s: %v", bad, err)
 		}
 	}
 }

@@ -43,11 +43,8 @@ type Service struct {
 // New checks what to announce, and starts nothing.
 func New(spec, secret json.RawMessage, connections *services.Connections, env services.Env) (*Service, error) {
 	var s Spec
-	var sec services.Secret
-	if err := services.Decode("spec", spec, &s); err != nil {
-		return nil, err
-	}
-	if err := services.Decode("secret", secret, &sec); err != nil {
+	sec, err := services.Decode(spec, secret, &s)
+	if err != nil {
 		return nil, err
 	}
 	period, err := parsePeriod(s.Period)
