@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/hashicorp/hcl/v2"
@@ -22,13 +24,10 @@ type provider struct {
 
 	starting sync.Mutex // held while the agent is started: one attempt at a time
 
-	mu       sync.Mutex
-	client   *control.Client // of an agent of this very program, once there was a change
-	orphaned bool            // the last Read found something held, and no agent
-	running  bool            // of that, processes
-	// odd says, by name, how what the last Read found announces itself unlike its
-	// declaration.
-	odd map[string]string
+	mu     sync.Mutex
+	client *control.Client              // of an agent of this very program, once there was a change
+	read   map[control.Key]control.Held // what the last Read found; it is not changed any more
+	alive  bool                         // the last Read found an agent
 }
 
 var (
@@ -109,11 +108,11 @@ func (p *provider) Wake(ctx context.Context) error {
 func (p *provider) Warnings() hcl.Diagnostics {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if !p.orphaned {
+	if p.alive || len(p.read) == 0 {
 		return nil
 	}
 	text := "Nothing of what was applied runs on this machine: it was brought down, or the machine was restarted. `msgflo apply` or `msgflo agent` brings it back."
-	if p.running {
+	if slices.ContainsFunc(slices.Collect(maps.Values(p.read)), runs) {
 		text = "The agent that looks after what runs here does not run. Processes go on without it, and nothing is restarted; `msgflo apply` or `msgflo agent` starts it again."
 	}
 	return hcl.Diagnostics{diag.Warning(hcl.Range{}, "Agent not running", text)}
@@ -131,9 +130,9 @@ func (p *provider) Lint(want []providers.Object) hcl.Diagnostics {
 			continue
 		}
 		key, err := p.kinds[control.Process].key(want[i].Value)
-		if how := p.odd[key.Name]; err == nil && how != "" {
+		if is := p.read[key].Status; err == nil && is != nil && is.Mismatch != "" {
 			diags = append(diags, diag.Warning(want[i].Decl, "Announced otherwise", fmt.Sprintf("What %s announced is not what is declared: %s. "+
-				"Declare it as it is, with inport and outport blocks, or correct the participant.", want[i].Addr, diag.Escape(how))))
+				"Declare it as it is, with inport and outport blocks, or correct the participant.", want[i].Addr, diag.Escape(is.Mismatch))))
 		}
 	}
 	return diags

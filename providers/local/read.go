@@ -21,19 +21,13 @@ func (p *provider) Read(ctx context.Context, queries []providers.Query) ([]provi
 	if err != nil {
 		return nil, err
 	}
-	p.mu.Lock()
-	p.orphaned, p.running = !alive && len(held) > 0, slices.ContainsFunc(held, runs)
-	p.odd = map[string]string{}
-	for _, h := range held {
-		if h.Status != nil && h.Status.Mismatch != "" {
-			p.odd[h.Name] = h.Status.Mismatch
-		}
-	}
-	p.mu.Unlock()
 	by := make(map[control.Key]control.Held, len(held))
 	for _, h := range held {
 		by[h.Key] = h
 	}
+	p.mu.Lock()
+	p.read, p.alive = by, alive
+	p.mu.Unlock()
 	out := make([]providers.Result, len(queries))
 	for i := range queries {
 		out[i] = p.one(by, &queries[i])
