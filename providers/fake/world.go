@@ -92,13 +92,9 @@ func (w *World) Password(user string) string {
 // Complete is Schema.Complete with the vhost "/" where none is given.
 func Complete(s *providers.Schema, attrs map[string]cty.Value) cty.Value {
 	if s.Attr("vhost") != nil {
-		if _, given := attrs["vhost"]; !given {
-			attrs = maps.Clone(attrs)
-			if attrs == nil {
-				attrs = map[string]cty.Value{}
-			}
-			attrs["vhost"] = cty.StringVal("/")
-		}
+		filled := map[string]cty.Value{"vhost": cty.StringVal("/")}
+		maps.Copy(filled, attrs)
+		attrs = filled
 	}
 	return s.Complete(attrs)
 }
