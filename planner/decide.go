@@ -2,6 +2,7 @@ package planner
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -157,13 +158,18 @@ func (p *planning) differ(i *item) {
 		}
 		return
 	}
-	for _, d := range p.differences(i, i.want.Value, v) {
+	ds := p.differences(i, i.want.Value, v)
+	i.differsIn(ds)
+	i.renamed = i.renamed || slices.ContainsFunc(ds, func(d difference) bool { return d.identity })
+}
+
+// differsIn notes what has to change, and what of that is fixed at creation.
+func (i *item) differsIn(ds []difference) {
+	i.changed, i.forceNew = nil, nil
+	for _, d := range ds {
 		i.changed = append(i.changed, d.path)
 		if d.forceNew {
 			i.forceNew = append(i.forceNew, d.path)
-		}
-		if d.identity {
-			i.renamed = true
 		}
 	}
 }
@@ -276,7 +282,6 @@ func (p *planning) canSwap(i *item, next Live) bool {
 		return false
 	}
 	old, new := p.nameOf(i, i.value()), p.nameOf(i, i.want.Value)
-	_, wantsOld := p.held["want "+old]
-	_, holdsNew := p.held["hold "+new]
-	return !wantsOld && !holdsNew && seen(next.Value) != present
+	_, holdsNew := p.held[new]
+	return !p.claimed[old] && !holdsNew && seen(next.Value) != present
 }

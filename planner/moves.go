@@ -142,13 +142,13 @@ func (p *planning) sameObjects(moved map[addr.Instance]addr.Instance) {
 	came := map[addr.Instance]addr.Instance{} // new address -> old
 	var left []addr.Instance                  // loose ones that nobody wants
 	for _, o := range loose {
-		name := p.recordedName(o)
-		to, ok := homeless[name]
+		called := p.recordedName(o)
+		to, ok := homeless[called]
 		if !ok {
 			left = append(left, o.Addr)
 			continue
 		}
-		delete(homeless, name)
+		delete(homeless, called)
 		moved[o.Addr], came[to] = to, o.Addr
 	}
 	for _, at := range left {
@@ -170,7 +170,7 @@ func (p *planning) sameObjects(moved map[addr.Instance]addr.Instance) {
 // parted are the recorded objects that do not have the name that is wanted at
 // their address, in address order, and the addresses, by name, at which what
 // is wanted is not what is recorded. What a moved block brought stays there.
-func (p *planning) parted(moved map[addr.Instance]addr.Instance) (loose []*state.Object, homeless map[string]addr.Instance) {
+func (p *planning) parted(moved map[addr.Instance]addr.Instance) (loose []*state.Object, homeless map[name]addr.Instance) {
 	settled := make([]bool, len(p.in.Want))
 	free := len(p.in.Want)
 	for i := range p.in.Prior.Objects {
@@ -192,12 +192,12 @@ func (p *planning) parted(moved map[addr.Instance]addr.Instance) (loose []*state
 		return nil, nil
 	}
 	slices.SortFunc(loose, func(a, b *state.Object) int { return a.Addr.Compare(b.Addr) })
-	homeless = make(map[string]addr.Instance, free)
+	homeless = make(map[name]addr.Instance, free)
 	for i := range p.in.Want {
 		w := &p.in.Want[i]
 		if s := p.schemaOf(w.Provider, w.Type); s != nil && !settled[i] {
 			if id := s.Identity(w.Value); id != "" {
-				homeless[w.Provider.String()+" "+w.Type+" "+id] = w.Addr
+				homeless[name{w.Provider, w.Type, id}] = w.Addr
 			}
 		}
 	}
@@ -218,16 +218,16 @@ func (p *planning) keepsName(o *state.Object, w *desired.Object) bool {
 	return same || err != nil
 }
 
-// recordedName is what a recorded object is called on its broker, "" where
-// that cannot be read; then it is reported.
-func (p *planning) recordedName(o *state.Object) string {
+// recordedName is what a recorded object is called on its broker, nothing
+// where that cannot be read; then it is reported.
+func (p *planning) recordedName(o *state.Object) name {
 	s := p.schemaOf(o.Provider, o.Addr.Type)
 	if s == nil {
-		return ""
+		return name{}
 	}
 	v, ok := p.decode(o, s)
 	if !ok {
-		return ""
+		return name{}
 	}
-	return o.Provider.String() + " " + o.Addr.Type + " " + s.Identity(v)
+	return name{o.Provider, o.Addr.Type, s.Identity(v)}
 }

@@ -13,10 +13,10 @@ import (
 )
 
 // hold indexes objects by what they are called on their broker, where
-// addresses and names have parted: "hold" what is recorded and does not keep
-// its name, "want" what is declared under a name it does not have yet.
+// addresses and names have parted: held is what is recorded and does not keep
+// its name, claimed what is declared under a name it does not have yet.
 func (p *planning) hold() {
-	p.held, p.holders, p.kept = map[string]int{}, 0, nil
+	p.held, p.claimed, p.kept = map[name]int{}, map[name]bool{}, nil
 	if p.in.Mode != Normal {
 		return
 	}
@@ -27,12 +27,11 @@ func (p *planning) hold() {
 		}
 		if i.prior != nil && i.is != absent {
 			if v := i.value(); v != cty.NilVal {
-				p.held["hold "+p.heldName(i, v)] = n
-				p.holders++
+				p.held[p.heldName(i, v)] = n
 			}
 		}
 		if i.want != nil {
-			p.held["want "+p.nameOf(i, i.want.Value)] = n
+			p.claimed[p.nameOf(i, i.want.Value)] = true
 		}
 	}
 }
@@ -42,7 +41,7 @@ func (p *planning) hold() {
 // would delete that.
 func (p *planning) isTwin(i *item) bool {
 	if p.kept == nil {
-		p.kept = map[string]bool{}
+		p.kept = map[name]bool{}
 		for n := range p.items {
 			if o := &p.items[n]; o.prior != nil && o.want != nil && !o.renamed {
 				p.kept[p.nameOf(o, o.want.Value)] = true
@@ -54,21 +53,21 @@ func (p *planning) isTwin(i *item) bool {
 }
 
 // nameOf is what the wanted object (or one with that value) is called.
-func (p *planning) nameOf(i *item, v cty.Value) string {
-	return i.want.Provider.String() + " " + i.at.Type + " " + i.sch.Identity(v)
+func (p *planning) nameOf(i *item, v cty.Value) name {
+	return name{i.want.Provider, i.at.Type, i.sch.Identity(v)}
 }
 
-func (p *planning) heldName(i *item, v cty.Value) string {
-	return i.prior.Provider.String() + " " + i.at.Type + " " + i.old.Identity(v)
+func (p *planning) heldName(i *item, v cty.Value) name {
+	return name{i.prior.Provider, i.at.Type, i.old.Identity(v)}
 }
 
 // leaver returns the item that holds the name now and gives it up in this
 // plan, or -1.
 func (p *planning) leaver(i *item) int {
-	if p.holders == 0 {
+	if len(p.held) == 0 {
 		return -1
 	}
-	n, ok := p.held["hold "+p.nameOf(i, i.want.Value)]
+	n, ok := p.held[p.nameOf(i, i.want.Value)]
 	if !ok || &p.items[n] == i {
 		return -1
 	}
@@ -106,13 +105,7 @@ func (p *planning) unrecorded(i *item, found Live, is presence) {
 		p.strange.add(found.Owner, i)
 		return
 	}
-	i.changed, i.forceNew = nil, nil
-	for _, d := range ds {
-		i.changed = append(i.changed, d.path)
-		if d.forceNew {
-			i.forceNew = append(i.forceNew, d.path)
-		}
-	}
+	i.differsIn(ds)
 	switch {
 	case !ours && lc.Adopt == adoptRefuse:
 		p.report(diag.Error(i.want.Decl, "Object exists already",

@@ -52,9 +52,9 @@ type planning struct {
 	inside   [][]int               // items recorded within this one
 	wants    [][]int               // items that want to be within it
 	excluded map[int]bool
-	held     map[string]int  // what objects are called on their brokers, where that changes: see hold
-	holders  int             // names in held that are given up
-	kept     map[string]bool // names of what stays as it is called, once somebody asked: see isTwin
+	held     map[name]int  // who gives up a name: see hold
+	claimed  map[name]bool // names that somebody takes
+	kept     map[name]bool // names of what stays as it is called, once somebody asked: see isTwin
 	strange  foreign
 	withheld []plan.Withheld
 	moves    []plan.Moved
@@ -183,18 +183,9 @@ func readdressed(o *state.Object, moved map[addr.Instance]addr.Instance) *state.
 		return o
 	}
 	c := *o
-	c.Within, c.After = translate(o.Within, moved), translate(o.After, moved)
+	edit := state.Relink(moved, nil)
+	c.Within, c.After = edit(o.Within), edit(o.After)
 	return &c
-}
-
-func translate(as []addr.Instance, moved map[addr.Instance]addr.Instance) []addr.Instance {
-	out := slices.Clone(as)
-	for i, a := range out {
-		if to, ok := moved[a]; ok {
-			out[i] = to
-		}
-	}
-	return out
 }
 
 // look finds what exists at an address now.

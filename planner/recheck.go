@@ -94,11 +94,7 @@ func (r *rechecking) liveOf(st *plan.Step, s *schema) (Live, bool) {
 // existing is what was read of what is recorded at a step's address, or was
 // before it moved there.
 func (r *rechecking) existing(st *plan.Step) (Live, bool) {
-	at := st.Addr
-	if st.Prev != nil {
-		at = *st.Prev
-	}
-	l, ok := r.Live[at]
+	l, ok := r.Live[st.PriorAddr()]
 	return l, ok
 }
 
@@ -205,11 +201,7 @@ func (r *rechecking) atRisk(st *plan.Step) string {
 	if st.Risk == nil || st.Risk.Consent {
 		return ""
 	}
-	at := st.Addr
-	if st.Prev != nil {
-		at = *st.Prev
-	}
-	d, ok := r.Depth[at]
+	d, ok := r.Depth[st.PriorAddr()]
 	planned := st.Risk.Ready + st.Risk.Unacked
 	switch {
 	case !ok:

@@ -13,13 +13,7 @@ import (
 // share decides about a shared object that was found and not recorded: it is
 // adopted, whoever marked it, and brought to what is wanted in place.
 func (p *planning) share(i *item, found cty.Value, ds []difference) {
-	i.changed, i.forceNew = nil, nil
-	for _, d := range ds {
-		i.changed = append(i.changed, d.path)
-		if d.forceNew {
-			i.forceNew = append(i.forceNew, d.path)
-		}
-	}
+	i.differsIn(ds)
 	if len(i.forceNew) > 0 {
 		p.report(p.sharedFixed(i, found))
 		return

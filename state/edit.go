@@ -63,7 +63,7 @@ func Remove(s *Snapshot, targets []addr.Target) ([]addr.Instance, error) {
 		}
 	}
 	removed := make([]addr.Instance, 0, len(gone))
-	edit := relink(nil, gone)
+	edit := Relink(nil, gone)
 	kept := make([]Object, 0, len(s.Objects)-len(gone))
 	for _, o := range s.Objects {
 		if gone[o.Addr] {
@@ -106,18 +106,24 @@ func Move(s *Snapshot, from, to addr.Target) ([]Moved, error) {
 	if err := s.free(moves, rename); err != nil {
 		return nil, err
 	}
-	edit := relink(rename, nil)
-	objects := slices.Clone(s.Objects)
-	for i := range objects {
-		o := &objects[i]
-		if next, ok := rename[o.Addr]; ok {
+	s.Readdress(rename)
+	return moves, nil
+}
+
+// Readdress gives objects new addresses, all at once: they may take each
+// other's. Relations of all objects follow. Who shares the objects keeps them
+// as they were.
+func (s *Snapshot) Readdress(to map[addr.Instance]addr.Instance) {
+	edit := Relink(to, nil)
+	s.Objects = slices.Clone(s.Objects)
+	for i := range s.Objects {
+		o := &s.Objects[i]
+		if next, ok := to[o.Addr]; ok {
 			o.Addr = next
 		}
 		o.Within, o.After = edit(o.Within), edit(o.After)
 	}
-	s.Objects = objects
 	s.Sort()
-	return moves, nil
 }
 
 // free makes sure that every new address is free, or is left by its holder.
@@ -208,10 +214,10 @@ func suffixOf(name, prefix, next string, from, to addr.Instance) (string, error)
 	return suffix, nil
 }
 
-// relink returns a function that renames addresses in a list of relations and
+// Relink returns a function that renames addresses in a list of relations and
 // drops those that are gone. It leaves the list itself alone, for the caller
 // may share it, and hands back the same list where nothing changes.
-func relink(rename map[addr.Instance]addr.Instance, gone map[addr.Instance]bool) func([]addr.Instance) []addr.Instance {
+func Relink(rename map[addr.Instance]addr.Instance, gone map[addr.Instance]bool) func([]addr.Instance) []addr.Instance {
 	stale := func(a addr.Instance) bool { _, moved := rename[a]; return moved || gone[a] }
 	return func(as []addr.Instance) []addr.Instance {
 		first := 0

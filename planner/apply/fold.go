@@ -3,7 +3,6 @@ package apply
 import (
 	"encoding/json"
 	"maps"
-	"slices"
 
 	"github.com/msgflo/msgflo/config/addr"
 	"github.com/msgflo/msgflo/planner/plan"
@@ -37,32 +36,8 @@ func Readdress(snapshot *state.Snapshot, moves []plan.Moved) *state.Snapshot {
 		to[m.From] = m.To
 	}
 	next := *snapshot
-	next.Objects = make([]state.Object, len(snapshot.Objects))
-	for i, o := range snapshot.Objects {
-		if a, moves := to[o.Addr]; moves {
-			o.Addr = a
-		}
-		o.Within, o.After = readdressed(o.Within, to), readdressed(o.After, to)
-		next.Objects[i] = o
-	}
-	next.Sort()
+	next.Readdress(to)
 	return &next
-}
-
-// readdressed returns the same list where nothing changes, and never edits it.
-func readdressed(as []addr.Instance, to map[addr.Instance]addr.Instance) []addr.Instance {
-	out := as
-	for i, a := range as {
-		b, moves := to[a]
-		if !moves {
-			continue
-		}
-		if &out[0] == &as[0] {
-			out = slices.Clone(as)
-		}
-		out[i] = b
-	}
-	return out
 }
 
 // A folder is a snapshot by address. Objects are shared with the snapshot it
@@ -107,9 +82,10 @@ func (f *folder) add(o *state.Outcome) {
 // is gone.
 func (f *folder) objects() []state.Object {
 	s := state.Snapshot{Objects: make([]state.Object, 0, len(f.at))}
+	edit := state.Relink(nil, f.gone)
 	for _, o := range f.at {
 		c := *o
-		c.Within, c.After = f.relink(c.Within), f.relink(c.After)
+		c.Within, c.After = edit(c.Within), edit(c.After)
 		s.Objects = append(s.Objects, c)
 	}
 	s.Sort()
@@ -126,24 +102,6 @@ func (f *folder) pendings() []state.Object {
 	}
 	s.Sort()
 	return s.Objects
-}
-
-// relink returns the same list where nothing changes, and never edits it.
-func (f *folder) relink(as []addr.Instance) []addr.Instance {
-	changed := false
-	for _, a := range as {
-		changed = changed || f.gone[a]
-	}
-	if !changed {
-		return as
-	}
-	var out []addr.Instance
-	for _, a := range as {
-		if !f.gone[a] {
-			out = append(out, a)
-		}
-	}
-	return out
 }
 
 // Recover is what a new run makes of one that did not end: the snapshot with

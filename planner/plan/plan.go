@@ -80,7 +80,7 @@ func ID(a Action, at addr.Instance) StepID { return StepID(string(rune(a)) + " "
 type Step struct {
 	ID            StepID          `json:"id"`
 	Addr          addr.Instance   `json:"addr"`
-	Prev          *addr.Instance  `json:"previous_address,omitempty"` // where a moved block takes it from
+	Prev          *addr.Instance  `json:"previous_address,omitempty"` // where a move takes it from: see PriorAddr
 	Provider      addr.Provider   `json:"provider"`
 	Action        Action          `json:"action"`
 	Reason        string          `json:"reason,omitempty"` // for people only; decides nothing
@@ -98,6 +98,15 @@ type Step struct {
 	Record        Recorded        `json:"record"`          // what state says once the step is done
 	Imported      bool            `json:"imported,omitempty"`
 	Shared        bool            `json:"shared,omitempty"` // see desired.Lifecycle
+}
+
+// PriorAddr is the address that state has the object under when the plan is
+// made.
+func (s *Step) PriorAddr() addr.Instance {
+	if s.Prev != nil {
+		return *s.Prev
+	}
+	return s.Addr
 }
 
 // Recorded is what a step leaves in state beside the value.
