@@ -4,7 +4,6 @@ import (
 	"errors"
 	"io"
 	"log"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -94,12 +93,11 @@ func host(url string) string { return url[strings.LastIndex(url, "@")+1:] }
 
 // closed is an address at which nobody listens.
 func closed(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	ports, err := freePorts(1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return "127.0.0.1:" + ports[0]
 }
 
 // fails runs msgflo, wants exit code 1 and returns what it said.

@@ -278,10 +278,7 @@ func BenchmarkParticipants(b *testing.B) {
 		b.Run(fmt.Sprintf("%d/%s", n, form), func(b *testing.B) {
 			h := must(newHousehold())
 			b.Cleanup(h.end)
-			for _, v := range h.env() {
-				name, value, _ := strings.Cut(v, "=")
-				b.Setenv(name, value)
-			}
+			h.set(b.Setenv)
 			name := vhost(b, broker, "bench-"+form)
 			dir := participants(b, brokerBlock(broker, broker.VhostURL(name)), n, form == "foreign")
 			apply := measured(b, msgflo, "apply", "-auto-approve", dir)

@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"net"
-	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -31,19 +29,7 @@ func TestEmbedded(t *testing.T) {
 			e.Setenv("PORT", ports[0])
 			e.Setenv("OTHER", ports[1])
 			e.Setenv("MSGFLO_VAR_port", ports[0])
-			e.Setenv("NO_COLOR", "1")
-			e.Setenv("GORACE", goRace)
-			h, err := newHousehold()
-			if err != nil {
-				return err
-			}
-			e.Defer(h.end)
-			for _, v := range h.env() {
-				name, value, _ := strings.Cut(v, "=")
-				e.Setenv(name, value)
-			}
-			e.Values["household"] = h
-			return nil
+			return joins(e)
 		},
 	})
 }
@@ -99,23 +85,12 @@ func killAgent(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) > 0 {
 		ts.Fatalf("usage: killagent")
 	}
-	h, _ := ts.Value("household").(household)
-	agents := func() (out []int) {
-		for pid, command := range h.processes() {
-			if strings.Contains(command, "agent serve") {
-				out = append(out, pid)
-			}
-		}
-		return out
+	h := householdOf(ts)
+	if n := len(h.agents()); n != 1 {
+		ts.Fatalf("%d agents", n)
 	}
-	pids := agents()
-	if len(pids) != 1 {
-		ts.Fatalf("%d agents", len(pids))
-	}
-	ts.Check(syscall.Kill(pids[0], syscall.SIGKILL))
-	for deadline := time.Now().Add(20 * time.Second); len(agents()) > 0; time.Sleep(10 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			ts.Fatalf("the agent does not die")
-		}
+	ts.Check(h.killAgents())
+	if !eventually(20*time.Second, 10*time.Millisecond, func() bool { return len(h.agents()) == 0 }) {
+		ts.Fatalf("the agent does not die")
 	}
 }

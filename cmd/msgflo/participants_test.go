@@ -21,20 +21,31 @@ func pids(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: pids")
 	}
 	ts.Check(ts.Exec("msgflo", "status", "-json"))
+	var lines []string
+	ts.Check(eachReplica(ts.ReadFile("stdout"), func(name string, pid int) {
+		lines = append(lines, fmt.Sprintf("%s %d\n", name, pid))
+	}))
+	slices.Sort(lines)
+	_, _ = fmt.Fprint(ts.Stdout(), strings.Join(lines, ""))
+}
+
+// eachReplica goes through the replicas that run, as `status -json` knows them,
+// by ROLE.INDEX.
+func eachReplica(status string, f func(name string, pid int)) error {
 	var doc struct {
 		Roles []launch.Status `json:"roles"`
 	}
-	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &doc))
-	var lines []string
+	if err := json.Unmarshal([]byte(status), &doc); err != nil {
+		return fmt.Errorf("status -json: %w\n%s", err, status)
+	}
 	for _, role := range doc.Roles {
 		for _, r := range role.Replicas {
 			if r.State == launch.Running {
-				lines = append(lines, fmt.Sprintf("%s.%d %d\n", role.Role, r.Index, r.PID))
+				f(fmt.Sprintf("%s.%d", role.Role, r.Index), r.PID)
 			}
 		}
 	}
-	slices.Sort(lines)
-	_, _ = fmt.Fprint(ts.Stdout(), strings.Join(lines, ""))
+	return nil
 }
 
 // until runs a program again and again until it exits with 0, or as the first
@@ -43,27 +54,21 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 	if len(args) == 0 {
 		ts.Fatalf("usage: [!] until PROGRAM ARGS…")
 	}
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(50 * time.Millisecond) {
-		err := ts.Exec(args[0], args[1:]...)
-		if (err == nil) != neg {
-			return
-		}
-		if time.Now().After(deadline) {
-			ts.Fatalf("%s: waited in vain; the last time: %v", strings.Join(args, " "), err)
-		}
+	var err error
+	if !eventually(30*time.Second, 50*time.Millisecond, func() bool {
+		err = ts.Exec(args[0], args[1:]...)
+		return (err == nil) != neg
+	}) {
+		ts.Fatalf("%s: waited in vain; the last time: %v", strings.Join(args, " "), err)
 	}
 }
 
 // killAgents kills the story's agents with SIGKILL; there must be one.
 func killAgents(ts *testscript.TestScript, neg bool, args []string) {
-	h, _ := ts.Value("household").(household)
-	pids := h.agents()
-	if neg || len(args) > 0 || len(pids) == 0 {
+	if neg || len(args) > 0 {
 		ts.Fatalf("usage: kill-agents, where an agent runs")
 	}
-	for _, pid := range pids {
-		ts.Check(syscall.Kill(pid, syscall.SIGKILL))
-	}
+	ts.Check(householdOf(ts).killAgents())
 }
 
 // powerOff kills all that runs because of the story before any of it can tell
@@ -72,8 +77,7 @@ func powerOff(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) > 0 {
 		ts.Fatalf("usage: power-off")
 	}
-	h, _ := ts.Value("household").(household)
-	all := h.processes()
+	all := householdOf(ts).processes()
 	for _, sig := range []syscall.Signal{syscall.SIGSTOP, syscall.SIGKILL} {
 		for pid := range all {
 			_ = syscall.Kill(pid, sig)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -9,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
 )
 
 // A household is where the agents of one test live: folders of its own, whose
@@ -37,19 +40,53 @@ func (h household) env() []string {
 	return []string{"XDG_RUNTIME_DIR=" + filepath.Join(h.dir, "run"), "XDG_STATE_HOME=" + filepath.Join(h.dir, "state")}
 }
 
+// set hands on env, a variable at a time.
+func (h household) set(setenv func(name, value string)) {
+	for _, v := range h.env() {
+		name, value, _ := strings.Cut(v, "=")
+		setenv(name, value)
+	}
+}
+
+// joins puts a story into a household of its own, which ends with it.
+func joins(e *testscript.Env) error {
+	h, err := newHousehold()
+	if err != nil {
+		return err
+	}
+	e.Defer(h.end)
+	h.set(e.Setenv)
+	e.Setenv("NO_COLOR", "1")
+	e.Setenv("GORACE", goRace)
+	e.Values["household"] = h
+	return nil
+}
+
+// householdOf is that of a story.
+func householdOf(ts *testscript.TestScript) household {
+	h, _ := ts.Value("household").(household)
+	return h
+}
+
 // processes are those that came of the test: agents, shims, participants.
 // Shims have nothing in their environment that says so, but keep their lock
 // open, which is in the household.
 func (h household) processes() map[int]string {
+	return running(func(proc string, env []byte) bool { return bytes.Contains(env, []byte(h.env()[1])) || h.open(proc) })
+}
+
+// running are the command lines of the processes of this machine that match by
+// their folder in /proc and their environment.
+func running(match func(proc string, env []byte) bool) map[int]string {
 	out := map[int]string{}
-	paths, _ := filepath.Glob("/proc/[0-9]*/environ")
+	paths, _ := filepath.Glob("/proc/[0-9]*")
 	for _, p := range paths {
-		env, err := os.ReadFile(p)
-		if err != nil || !bytes.Contains(env, []byte(h.env()[1])) && !h.open(filepath.Dir(p)) {
+		env, err := os.ReadFile(filepath.Join(p, "environ"))
+		if err != nil || !match(p, env) {
 			continue
 		}
-		cmdline, err := os.ReadFile(filepath.Join(filepath.Dir(p), "cmdline"))
-		pid, bad := strconv.Atoi(filepath.Base(filepath.Dir(p)))
+		cmdline, err := os.ReadFile(filepath.Join(p, "cmdline"))
+		pid, bad := strconv.Atoi(filepath.Base(p))
 		if err == nil && bad == nil && len(cmdline) > 0 { // a zombie has none
 			out[pid] = strings.TrimSpace(strings.ReplaceAll(string(cmdline), "\x00", " "))
 		}
@@ -80,27 +117,37 @@ func (h household) agents() []int {
 }
 
 // killAgents kills the agents and nothing else. There must be one.
-func (h household) killAgents(t *testing.T) {
-	t.Helper()
+func (h household) killAgents() error {
 	pids := h.agents()
 	if len(pids) == 0 {
-		t.Fatalf("no agent runs among %v", h.processes())
+		return fmt.Errorf("no agent runs among %v", h.processes())
 	}
 	for _, pid := range pids {
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
-			t.Fatal(err)
+			return err
 		}
 	}
+	return nil
 }
 
 // end kills what is left and removes the folders.
 func (h household) end() {
-	deadline := time.Now().Add(10 * time.Second)
-	for ps := h.processes(); len(ps) > 0 && time.Now().Before(deadline); ps = h.processes() {
+	eventually(10*time.Second, 10*time.Millisecond, func() bool {
+		ps := h.processes()
 		for pid := range ps {
 			_ = syscall.Kill(pid, syscall.SIGKILL)
 		}
-		time.Sleep(10 * time.Millisecond)
-	}
+		return len(ps) == 0
+	})
 	_ = os.RemoveAll(h.dir)
+}
+
+// eventually asks again and again, until it is so or the time is over.
+func eventually(limit, every time.Duration, so func() bool) bool {
+	for deadline := time.Now().Add(limit); !so(); time.Sleep(every) {
+		if time.Now().After(deadline) {
+			return false
+		}
+	}
+	return true
 }

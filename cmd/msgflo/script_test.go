@@ -53,18 +53,9 @@ func TestScripts(t *testing.T) {
 			e.Setenv("MGMT", broker.ManagementURL)
 			e.Setenv("VHOST", vhost)
 			e.Setenv("MSGFLO_BROKER", broker.VhostURL(vhost))
-			e.Setenv("NO_COLOR", "1")
-			e.Setenv("GORACE", goRace)
-			h, err := newHousehold()
-			if err != nil {
+			if err := joins(e); err != nil {
 				return err
 			}
-			e.Defer(h.end)
-			for _, v := range h.env() {
-				name, value, _ := strings.Cut(v, "=")
-				e.Setenv(name, value)
-			}
-			e.Values["household"] = h
 			return copyExamples(e.WorkDir)
 		},
 	})
@@ -160,12 +151,12 @@ func call(method, address, body string) (int, string, error) {
 // it waits a moment for the last of them to be gone: an agent that has let
 // all go still has to end itself.
 func processes(ts *testscript.TestScript, neg bool, _ []string) {
-	h, _ := ts.Value("household").(household)
-	list := func() []string { return slices.Sorted(maps.Values(h.processes())) }
-	lines := list()
-	for deadline := time.Now().Add(20 * time.Second); neg && len(lines) > 0 && time.Now().Before(deadline); lines = list() {
-		time.Sleep(20 * time.Millisecond)
-	}
+	h := householdOf(ts)
+	var lines []string
+	eventually(20*time.Second, 20*time.Millisecond, func() bool {
+		lines = slices.Sorted(maps.Values(h.processes()))
+		return !neg || len(lines) == 0
+	})
 	_, _ = fmt.Fprintln(ts.Stdout(), strings.Join(lines, "\n"))
 	if neg && len(lines) > 0 {
 		ts.Fatalf("still running:\n%s", strings.Join(lines, "\n"))
@@ -179,16 +170,13 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: await PATH TEXT")
 	}
 	path := strings.ReplaceAll(args[0], "{V}", url.PathEscape(ts.Getenv("VHOST")))
-	deadline := time.Now().Add(30 * time.Second)
-	for {
-		_, answer, err := call(http.MethodGet, ts.Getenv("MGMT")+path, "")
-		if err == nil && strings.Contains(answer, args[1]) {
-			return
-		}
-		if time.Now().After(deadline) {
-			ts.Fatalf("GET %s never said %q; last: %s %v", path, args[1], answer, err)
-		}
-		time.Sleep(50 * time.Millisecond)
+	var answer string
+	var err error
+	if !eventually(30*time.Second, 50*time.Millisecond, func() bool {
+		_, answer, err = call(http.MethodGet, ts.Getenv("MGMT")+path, "")
+		return err == nil && strings.Contains(answer, args[1])
+	}) {
+		ts.Fatalf("GET %s never said %q; last: %s %v", path, args[1], answer, err)
 	}
 }
 

@@ -41,10 +41,7 @@ func BenchmarkStart(b *testing.B) {
 		target = broker.VhostURL(vhost(b, broker, "bench-start"))
 		write(b, filepath.Join(dir, "main.flo.hcl"), brokerBlock(broker, target)+chain())
 		h := must(newHousehold())
-		for _, v := range h.env() {
-			name, value, _ := strings.Cut(v, "=")
-			b.Setenv(name, value)
-		}
+		h.set(b.Setenv)
 		apply = append(apply, measured(b, msgflo, "apply", "-auto-approve", dir))
 		weight = pss(h, "agent serve", "agent shim") / benchParticipants
 		destroy = append(destroy, measured(b, msgflo, "destroy", "-auto-approve", dir))
@@ -116,7 +113,7 @@ func runSetup(b *testing.B, dir, target string) measure {
 	begin := time.Now()
 	err := cmd.Run()
 	m := measure{wall: time.Since(begin)}
-	started := withEnv("MSGFLO_BROKER=" + target)
+	started := running(func(_ string, env []byte) bool { return bytes.Contains(env, []byte("MSGFLO_BROKER="+target+"\x00")) })
 	for pid := range started {
 		_ = syscall.Kill(pid, syscall.SIGKILL)
 	}
@@ -144,18 +141,4 @@ func pss(h household, kinds ...string) (sum float64) {
 		}
 	}
 	return sum
-}
-
-// withEnv finds the processes that have a variable in their environment.
-func withEnv(variable string) map[int]bool {
-	out := map[int]bool{}
-	paths, _ := filepath.Glob("/proc/[0-9]*/environ")
-	for _, p := range paths {
-		env, err := os.ReadFile(p)
-		pid, bad := strconv.Atoi(filepath.Base(filepath.Dir(p)))
-		if err == nil && bad == nil && bytes.Contains(env, []byte(variable+"\x00")) {
-			out[pid] = true
-		}
-	}
-	return out
 }

@@ -17,7 +17,6 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
-	"github.com/msgflo/msgflo/providers/launch"
 	"github.com/msgflo/msgflo/providers/rabbitmq/rabbittest"
 )
 
@@ -90,20 +89,9 @@ func (s *system) unchanged() {
 // pids of all replicas, by ROLE.INDEX.
 func (s *system) pids() map[string]int {
 	s.t.Helper()
-	var doc struct {
-		Roles []launch.Status `json:"roles"`
-	}
-	out := s.run("status", "-json")
-	if err := json.Unmarshal([]byte(out), &doc); err != nil {
-		s.t.Fatalf("status -json: %v\n%s", err, out)
-	}
 	pids := map[string]int{}
-	for _, p := range doc.Roles {
-		for _, r := range p.Replicas {
-			if r.State == launch.Running {
-				pids[fmt.Sprintf("%s.%d", p.Role, r.Index)] = r.PID
-			}
-		}
+	if err := eachReplica(s.run("status", "-json"), func(name string, pid int) { pids[name] = pid }); err != nil {
+		s.t.Fatal(err)
 	}
 	return pids
 }
@@ -163,11 +151,9 @@ func (s *system) thumbnails(n int) map[uint32]int {
 
 func (s *system) await(what string, there func() bool) {
 	s.t.Helper()
-	for deadline := time.Now().Add(2 * time.Minute); !there(); time.Sleep(20 * time.Millisecond) {
-		if time.Now().After(deadline) {
-			out, _ := s.exits("status")
-			s.t.Fatalf("waited in vain for %s\n%s", what, out)
-		}
+	if !eventually(2*time.Minute, 20*time.Millisecond, there) {
+		out, _ := s.exits("status")
+		s.t.Fatalf("waited in vain for %s\n%s", what, out)
 	}
 }
 
@@ -296,7 +282,9 @@ func (s *system) killTheAgent() {
 	t.Helper()
 	was := s.pids()
 	s.jobs(2000, 300)
-	s.home.killAgents(t)
+	if err := s.home.killAgents(); err != nil {
+		t.Fatal(err)
+	}
 	s.thumbnails(2300)
 	s.unchanged()
 	s.run("apply", "-auto-approve")
