@@ -1,7 +1,8 @@
 // Package access is what the blocks of all kinds of brokers have alike: the
-// password that a program prints, and how TLS is checked.
+// password that a program prints, how TLS is checked, and why there is no
+// connection.
 //
-// It imports providers and the ground floor only.
+// It imports providers, providers/transport and the ground floor only.
 package access
 
 import (
@@ -9,6 +10,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -21,6 +23,7 @@ import (
 
 	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/transport"
 )
 
 // TLSAttr is the block tls of a broker.
@@ -92,6 +95,14 @@ func inDir(dir, name string) string {
 		return name
 	}
 	return filepath.Join(dir, name)
+}
+
+// ConnectionError makes a transport's words those of a provider.
+func ConnectionError(err error) error {
+	if e, ok := errors.AsType[*transport.ConnectError](err); ok {
+		return &providers.ConnectionError{Headline: e.Headline, Detail: e.Detail, Err: err}
+	}
+	return err
 }
 
 // A Password is a broker's: what is written, or what Command prints, which is

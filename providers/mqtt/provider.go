@@ -11,6 +11,7 @@ import (
 
 	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/access"
 	"github.com/msgflo/msgflo/providers/mqtt/router/retained"
 	"github.com/msgflo/msgflo/providers/transport"
 	"github.com/msgflo/msgflo/providers/transport/mqtt"
@@ -102,21 +103,13 @@ func (p *provider) dial(ctx context.Context) (*retained.Reader, error) {
 	}
 	p.log.Log(ctx, providers.LevelTrace, "MQTT", "address", p.settings.where())
 	r, err := retained.Dial(ctx, o)
-	return r, connectionError(err)
+	return r, access.ConnectionError(err)
 }
 
 func (p *provider) options(ctx context.Context) (mqtt.Options, error) {
 	o, err := p.settings.options(ctx)
 	o.Log = p.log
 	return o, err
-}
-
-// connectionError makes the transport's words those of a provider.
-func connectionError(err error) error {
-	if ce, ok := errors.AsType[*mqtt.ConnectError](err); ok {
-		return &providers.ConnectionError{Headline: ce.Headline, Detail: ce.Detail, Err: err}
-	}
-	return err
 }
 
 // answered makes of an error that ends a request one that ends all work with
@@ -126,7 +119,7 @@ func (p *provider) answered(ctx context.Context, err error) error {
 		return err
 	}
 	if errors.Is(err, retained.ErrSilent) || errors.Is(err, transport.ErrClosed) || errors.Is(err, transport.ErrLost) {
-		return &providers.ConnectionError{Headline: "Broker does not answer", Detail: fmt.Sprintf("%s: %s", p.settings.where(), diag.Escape(err.Error())), Err: err}
+		return &providers.ConnectionError{Headline: transport.NoAnswer, Detail: fmt.Sprintf("%s: %s", p.settings.where(), diag.Escape(err.Error())), Err: err}
 	}
 	return err
 }
@@ -160,7 +153,7 @@ func (p *provider) Dial(ctx context.Context) (transport.Conn, error) {
 	}
 	c, err := mqtt.Dial(ctx, mqtt.ConnOptions{Options: o, Name: "cli"})
 	if err != nil {
-		return nil, connectionError(err)
+		return nil, access.ConnectionError(err)
 	}
 	return c, nil
 }

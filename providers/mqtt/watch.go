@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/msgflo/msgflo/config/diag"
+	"github.com/msgflo/msgflo/providers/access"
 	"github.com/msgflo/msgflo/providers/mqtt/router/routes"
 	"github.com/msgflo/msgflo/providers/transport/mqtt"
 )
@@ -37,7 +38,7 @@ func (w *watch) begin(ctx context.Context) error {
 	w.changed = make(chan struct{})
 	c, err := mqtt.DialClient(ctx, mqtt.ClientOptions{Options: o, Receive: w.receive})
 	if err != nil {
-		return connectionError(err)
+		return access.ConnectionError(err)
 	}
 	if err := c.Subscribe(ctx, mqtt.Filter{Topic: routes.RouterTopic(w.provider.lineage)}); err != nil {
 		_ = c.Close() // it has no error

@@ -2,10 +2,10 @@ package rabbitmq
 
 import (
 	"context"
-	"errors"
 	"net/url"
 
 	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/access"
 	"github.com/msgflo/msgflo/providers/transport"
 	"github.com/msgflo/msgflo/providers/transport/amqp"
 )
@@ -52,10 +52,7 @@ func (p *provider) dialVhost(ctx context.Context, vhost string) (transport.Conn,
 	if why := p.pool(vhost).do(ctx, noCall); why != nil {
 		return nil, why
 	}
-	if e, ok := errors.AsType[*amqp.ConnectError](err); ok {
-		return nil, &providers.ConnectionError{Headline: e.Headline, Detail: e.Detail, Err: e.Err}
-	}
-	return nil, err
+	return nil, access.ConnectionError(err)
 }
 
 // messageURL is the broker's URL for the message transport. It never leaves

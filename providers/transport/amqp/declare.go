@@ -12,25 +12,13 @@ import (
 
 // Declare implements transport.Conn.
 func (c *Conn) Declare(ctx context.Context, t transport.Topology) error {
-	for {
-		s, err := c.in.session(ctx)
-		if err != nil {
-			return err
-		}
-		err = s.call(ctx, func() error { return declare(s, t) })
-		if err == nil {
-			c.remember(t)
-			return nil
-		}
-		if !isLost(err) || ctx.Err() != nil {
-			return err
-		}
-		select { // a session that is gone is replaced soon
-		case <-s.done:
-		case <-ctx.Done():
-			return context.Cause(ctx)
-		}
+	err := c.in.request(ctx, func(s *session) error {
+		return s.call(ctx, func() error { return declare(s, t) })
+	})
+	if err == nil {
+		c.remember(t)
 	}
+	return err
 }
 
 func (c *Conn) remember(t transport.Topology) {

@@ -14,6 +14,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"github.com/msgflo/msgflo/config/diag"
+	"github.com/msgflo/msgflo/providers/transport"
 )
 
 // A brokerError shows what the broker said without the library's trimmings,
@@ -53,17 +54,6 @@ func Where(raw string) string {
 	return where
 }
 
-// A ConnectError says why there is no connection. It has no secret in it.
-type ConnectError struct {
-	Headline string // fixed text
-	Detail   string
-	Err      error
-}
-
-func (e *ConnectError) Error() string   { return e.Detail }
-func (e *ConnectError) Unwrap() error   { return e.Err }
-func (e *ConnectError) Summary() string { return e.Headline }
-
 // dialError explains why a connection could not be made.
 func dialError(raw string, err error) error {
 	var (
@@ -75,25 +65,25 @@ func dialError(raw string, err error) error {
 	)
 	where := Where(raw)
 	say := func(headline, format string, args ...any) error {
-		return &ConnectError{headline, fmt.Sprintf(format, args...), err}
+		return &transport.ConnectError{Headline: headline, Detail: fmt.Sprintf(format, args...), Err: err}
 	}
 	switch {
 	case errors.Is(err, errNoAnswer):
-		return say("Broker does not answer", "%s did not answer within %s; check host and port, and that it speaks AMQP there", where, dialTimeout)
+		return say(transport.NoAnswer, "%s did not answer within %s; check host and port, and that it speaks AMQP there", where, dialTimeout)
 	case errors.Is(err, amqp.ErrCredentials), errors.Is(err, amqp.ErrSASL):
-		return say("Login refused", "%s refused the login; check user and password in the broker's URL (the user guest may log in from the broker's own machine only)", where)
+		return say(transport.LoginRefused, "%s refused the login; check user and password in the broker's URL (the user guest may log in from the broker's own machine only)", where)
 	case errors.As(err, &dns):
-		return say("Broker unreachable", "the host of %s is not known: %s", where, diag.Escape(dns.Err))
+		return say(transport.Unreachable, "the host of %s is not known: %s", where, diag.Escape(dns.Err))
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return say("Broker unreachable", "nothing listens at %s; is the broker running, and is this its AMQP port (5672, with TLS 5671)?", where)
+		return say(transport.Unreachable, "nothing listens at %s; is the broker running, and is this its AMQP port (5672, with TLS 5671)?", where)
 	case errors.As(err, &unknown):
-		return say("Secure connection failed", "the certificate of %s is signed by an authority that is not trusted here; give its certificate as ?cacertfile=FILE in the URL", where)
+		return say(transport.Insecure, "the certificate of %s is signed by an authority that is not trusted here; give its certificate as ?cacertfile=FILE in the URL", where)
 	case errors.As(err, &host):
-		return say("Secure connection failed", "the certificate of %s is for another name: %s", where, diag.Escape(host.Error()))
+		return say(transport.Insecure, "the certificate of %s is for another name: %s", where, diag.Escape(host.Error()))
 	case errors.As(err, &record):
-		return say("Secure connection failed", "what answers at %s does not speak TLS; use amqp:// or the TLS port (5671)", where)
+		return say(transport.Insecure, "what answers at %s does not speak TLS; use amqp:// or the TLS port (5671)", where)
 	case errors.As(err, &broker):
-		return say("Connection refused by the broker", "%s refused the connection: %s; check that the vhost exists and that the user may use it", where, diag.Escape(broker.Reason))
+		return say(transport.Refused, "%s refused the connection: %s; check that the vhost exists and that the user may use it", where, diag.Escape(broker.Reason))
 	}
-	return say("Broker unreachable", "the connection to %s failed: %s", where, diag.Escape(err.Error()))
+	return say(transport.Unreachable, "the connection to %s failed: %s", where, diag.Escape(err.Error()))
 }

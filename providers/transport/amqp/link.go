@@ -89,6 +89,24 @@ func (l *link) set(s *session) {
 	l.changed = make(chan struct{})
 }
 
+// request asks on one session after the other until one has answered.
+func (l *link) request(ctx context.Context, ask func(*session) error) error {
+	for {
+		s, err := l.session(ctx)
+		if err != nil {
+			return err
+		}
+		if err = ask(s); !isLost(err) || ctx.Err() != nil {
+			return err
+		}
+		select { // a session that is gone is replaced soon
+		case <-s.done:
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+}
+
 // session waits for a session that is up.
 func (l *link) session(ctx context.Context) (*session, error) {
 	for {

@@ -55,28 +55,18 @@ func newSubscription(c *Conn, o transport.SubscribeOptions) *subscription {
 }
 
 func (s *subscription) begin(ctx context.Context) (transport.Subscription, error) {
-	c := s.conn
-	for {
-		on, err := c.in.session(ctx)
-		if err != nil {
-			return nil, err
-		}
-		first, err := s.open(ctx, on)
-		if err == nil {
-			if !c.task(func() { s.run(first) }) {
-				return nil, transport.ErrClosed
-			}
-			return s, nil
-		}
-		if !isLost(err) || ctx.Err() != nil {
-			return nil, err
-		}
-		select {
-		case <-on.done:
-		case <-ctx.Done():
-			return nil, context.Cause(ctx)
-		}
+	var first *consumer
+	err := s.conn.in.request(ctx, func(on *session) (err error) {
+		first, err = s.open(ctx, on)
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
+	if !s.conn.task(func() { s.run(first) }) {
+		return nil, transport.ErrClosed
+	}
+	return s, nil
 }
 
 func (s *subscription) Deliveries() <-chan transport.Delivery { return s.out }

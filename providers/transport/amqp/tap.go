@@ -83,35 +83,25 @@ func (c *Conn) Changed() <-chan struct{} {
 // ask makes a call on a channel of its own, which a refusal closes, on the
 // next session where one is lost.
 func ask[T any](ctx context.Context, c *Conn, f func(*amqp.Channel) (T, error)) (T, error) {
-	var none T
-	for {
-		s, err := c.in.session(ctx)
-		if err != nil {
-			return none, err
-		}
+	var v T
+	err := c.in.request(ctx, func(s *session) error {
 		answer := make(chan T, 1)
-		err = s.call(ctx, func() error {
+		err := s.call(ctx, func() error {
 			ch, err := s.conn.Channel()
 			if err != nil {
 				return err
 			}
 			defer func() { _ = ch.Close() }() // a refusal has closed it
-			v, err := f(ch)
-			answer <- v
+			got, err := f(ch)
+			answer <- got
 			return err
 		})
 		if err == nil {
-			return <-answer, nil
+			v = <-answer
 		}
-		if !isLost(err) || ctx.Err() != nil {
-			return none, err
-		}
-		select { // a session that is gone is replaced soon
-		case <-s.done:
-		case <-ctx.Done():
-			return none, context.Cause(ctx)
-		}
-	}
+		return err
+	})
+	return v, err
 }
 
 // absence tells what is not there from what is refused.

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
+
+	"github.com/msgflo/msgflo/providers/transport"
 )
 
 const (
@@ -31,7 +33,7 @@ func (e *endpoint) open(ctx context.Context, o *Options) (*wire, error) {
 	if e.secure() {
 		var err error
 		if secure, err = e.tls(o.TLS); err != nil {
-			return nil, &ConnectError{insecure, "the certificates for " + e.where() + " cannot be used: " + err.Error(), err}
+			return nil, &transport.ConnectError{Headline: transport.Insecure, Detail: "the certificates for " + e.where() + " cannot be used: " + err.Error(), Err: err}
 		}
 	}
 	var conn net.Conn

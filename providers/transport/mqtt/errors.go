@@ -15,50 +15,34 @@ import (
 	"github.com/gorilla/websocket"
 
 	"github.com/msgflo/msgflo/config/diag"
+	"github.com/msgflo/msgflo/providers/transport"
 )
-
-// A ConnectError says why there is no connection. It has no secret in it.
-type ConnectError struct {
-	Headline string // fixed text
-	Detail   string
-	Err      error
-}
-
-func (e *ConnectError) Error() string   { return e.Detail }
-func (e *ConnectError) Unwrap() error   { return e.Err }
-func (e *ConnectError) Summary() string { return e.Headline }
 
 var errNoAnswer = errors.New("the broker did not answer in time")
 
-const (
-	unreachable = "Broker unreachable"
-	insecure    = "Secure connection failed"
-	refusedBy   = "Connection refused by the broker"
-)
-
 // dialError explains why a connection could not be made.
 func (e *endpoint) dialError(err error) error {
-	if _, done := errors.AsType[*ConnectError](err); done || errors.Is(err, context.Canceled) {
+	if _, done := errors.AsType[*transport.ConnectError](err); done || errors.Is(err, context.Canceled) {
 		return err
 	}
 	say := func(headline, format string, args ...any) error {
-		return &ConnectError{headline, fmt.Sprintf(format, args...), err}
+		return &transport.ConnectError{Headline: headline, Detail: fmt.Sprintf(format, args...), Err: err}
 	}
 	var dns *net.DNSError
 	switch where := e.where(); {
 	case errors.Is(err, errNoAnswer), errors.Is(err, context.DeadlineExceeded):
-		return say("Broker does not answer", "%s did not answer within %s; check host and port, and that it speaks MQTT there", where, dialTimeout)
+		return say(transport.NoAnswer, "%s did not answer within %s; check host and port, and that it speaks MQTT there", where, dialTimeout)
 	case errors.As(err, &dns):
-		return say(unreachable, "the host of %s is not known: %s", where, diag.Escape(dns.Err))
+		return say(transport.Unreachable, "the host of %s is not known: %s", where, diag.Escape(dns.Err))
 	case errors.Is(err, syscall.ECONNREFUSED):
-		return say(unreachable, "nothing listens at %s; is the broker running, and is this its port (MQTT: 1883, with TLS 8883)?", where)
+		return say(transport.Unreachable, "nothing listens at %s; is the broker running, and is this its port (MQTT: 1883, with TLS 8883)?", where)
 	}
 	for _, explain := range []func(error) (headline, detail string){e.tlsError, e.connackError, e.protocolError} {
 		if headline, detail := explain(err); headline != "" {
 			return say(headline, "%s", detail)
 		}
 	}
-	return say(unreachable, "the connection to %s failed: %s", e.where(), diag.Escape(err.Error()))
+	return say(transport.Unreachable, "the connection to %s failed: %s", e.where(), diag.Escape(err.Error()))
 }
 
 func (e *endpoint) tlsError(err error) (headline, detail string) {
@@ -73,17 +57,17 @@ func (e *endpoint) tlsError(err error) (headline, detail string) {
 	where := e.where()
 	switch {
 	case errors.As(err, &file):
-		return insecure, fmt.Sprintf("the certificates for %s cannot be used: %s", where, diag.Escape(err.Error()))
+		return transport.Insecure, fmt.Sprintf("the certificates for %s cannot be used: %s", where, diag.Escape(err.Error()))
 	case errors.As(err, &unknown):
-		return insecure, fmt.Sprintf("the certificate of %s is signed by an authority that is not trusted here; %s", where, e.authority())
+		return transport.Insecure, fmt.Sprintf("the certificate of %s is signed by an authority that is not trusted here; %s", where, e.authority())
 	case errors.As(err, &host):
-		return insecure, fmt.Sprintf("the certificate of %s is for another name: %s", where, diag.Escape(host.Error()))
+		return transport.Insecure, fmt.Sprintf("the certificate of %s is for another name: %s", where, diag.Escape(host.Error()))
 	case errors.As(err, &invalid):
-		return insecure, fmt.Sprintf("the certificate of %s is not valid: %s", where, diag.Escape(invalid.Error()))
+		return transport.Insecure, fmt.Sprintf("the certificate of %s is not valid: %s", where, diag.Escape(invalid.Error()))
 	case errors.As(err, &record):
-		return insecure, fmt.Sprintf("what answers at %s does not speak TLS; use %s:// or the TLS port", where, map[string]string{"mqtts": "mqtt", "wss": "ws"}[e.scheme])
+		return transport.Insecure, fmt.Sprintf("what answers at %s does not speak TLS; use %s:// or the TLS port", where, map[string]string{"mqtts": "mqtt", "wss": "ws"}[e.scheme])
 	case errors.As(err, &remote) && remote.Op == "remote error": // an alert, as crypto/tls says it
-		return insecure, fmt.Sprintf("%s ended the secure connection: %s; it may want a client certificate (?%s=FILE&%s=FILE in the URL), or another one", where, diag.Escape(remote.Err.Error()), keyCert, keyKey)
+		return transport.Insecure, fmt.Sprintf("%s ended the secure connection: %s; it may want a client certificate (?%s=FILE&%s=FILE in the URL), or another one", where, diag.Escape(remote.Err.Error()), keyCert, keyKey)
 	}
 	return "", ""
 }
@@ -95,15 +79,15 @@ func (e *endpoint) connackError(err error) (headline, detail string) {
 	switch {
 	case errors.Is(err, packets.ErrorRefusedBadUsernameOrPassword), errors.Is(err, packets.ErrorRefusedNotAuthorised):
 		if e.user == "" {
-			return "Login refused", fmt.Sprintf("%s wants a user and a password; write them into the broker's URL, as %s", where, example)
+			return transport.LoginRefused, fmt.Sprintf("%s wants a user and a password; write them into the broker's URL, as %s", where, example)
 		}
-		return "Login refused", fmt.Sprintf("%s refused the login; check user and password in the broker's URL", where)
+		return transport.LoginRefused, fmt.Sprintf("%s refused the login; check user and password in the broker's URL", where)
 	case errors.Is(err, packets.ErrorRefusedIDRejected):
-		return refusedBy, fmt.Sprintf("%s does not take this client id; give another as ?clientId=ID in the URL", where)
+		return transport.Refused, fmt.Sprintf("%s does not take this client id; give another as ?clientId=ID in the URL", where)
 	case errors.Is(err, packets.ErrorRefusedBadProtocolVersion):
-		return refusedBy, fmt.Sprintf("%s does not speak MQTT 3.1.1", where)
+		return transport.Refused, fmt.Sprintf("%s does not speak MQTT 3.1.1", where)
 	case errors.Is(err, packets.ErrorRefusedServerUnavailable):
-		return refusedBy, fmt.Sprintf("%s says that it is not available now; it may be starting, or have as many clients as it takes", where)
+		return transport.Refused, fmt.Sprintf("%s says that it is not available now; it may be starting, or have as many clients as it takes", where)
 	}
 	return "", ""
 }
@@ -112,13 +96,13 @@ func (e *endpoint) protocolError(err error) (headline, detail string) {
 	where := e.where()
 	switch {
 	case errors.Is(err, websocket.ErrBadHandshake):
-		return refusedBy, fmt.Sprintf("what answers at %s is no MQTT broker's WebSocket; check the port and the path (Mosquitto takes any, RabbitMQ /ws, others /mqtt)", where)
+		return transport.Refused, fmt.Sprintf("what answers at %s is no MQTT broker's WebSocket; check the port and the path (Mosquitto takes any, RabbitMQ /ws, others /mqtt)", where)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		hint := "without TLS"
 		if e.secure() {
 			hint = "with TLS, and does it want a client certificate"
 		}
-		return refusedBy, fmt.Sprintf("%s closed the connection without an answer; does it speak MQTT there, %s?", where, hint)
+		return transport.Refused, fmt.Sprintf("%s closed the connection without an answer; does it speak MQTT there, %s?", where, hint)
 	}
 	return "", ""
 }

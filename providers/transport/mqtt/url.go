@@ -10,7 +10,6 @@ import (
 	"os"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/msgflo/msgflo/config/diag"
 )
@@ -183,7 +182,7 @@ func (e *endpoint) tls(base *tls.Config) (*tls.Config, error) {
 
 // authority says what to do about one that is not trusted.
 func (e *endpoint) authority() string {
-	return fmt.Sprintf("give its certificate as ?%s=FILE in the URL", strings.TrimSpace(keyCA))
+	return fmt.Sprintf("give its certificate as ?%s=FILE in the URL", keyCA)
 }
 
 // CheckURL reports what is wrong with a broker's URL, without repeating it.
