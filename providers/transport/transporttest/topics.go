@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"testing"
-	"time"
 
 	"github.com/msgflo/msgflo/providers/transport"
 )
@@ -158,28 +157,9 @@ func (s topics) closing(t *testing.T) {
 	c := s.connect(t)
 	sub := s.subscribe(t, c, s.name, 1)
 	put(t, c, transport.ToQueue(s.name), "unsettled")
-	d := wants(t, sub, "unsettled")
-	must(t, c.Close())
-	must(t, c.Close())
-	select {
-	case <-d.Lost:
-	case <-time.After(patience):
-		t.Fatal("the delivery does not say that it is lost")
-	}
-	if err := d.Ack(); !errors.Is(err, transport.ErrLost) {
-		t.Errorf("acknowledged after Close: %v", err)
-	}
-	if _, ok := <-sub.Deliveries(); ok {
-		t.Error("the subscription goes on after Close")
-	}
-	if err := transport.Publish(within(t), c, transport.ToQueue(s.name), transport.Message{}); !errors.Is(err, transport.ErrClosed) {
-		t.Errorf("published after Close: %v", err)
-	}
+	closes(t, c, s.name, sub, wants(t, sub, "unsettled"))
 	if _, err := c.Subscribe(within(t), s.name, transport.SubscribeOptions{}); !errors.Is(err, transport.ErrClosed) {
 		t.Errorf("subscribed after Close: %v", err)
-	}
-	if err := c.Declare(within(t), Declared("close")); !errors.Is(err, transport.ErrClosed) {
-		t.Errorf("declared after Close: %v", err)
 	}
 }
 

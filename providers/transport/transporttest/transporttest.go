@@ -190,30 +190,36 @@ func cancel(t *testing.T, connect func(*testing.T) transport.Conn) {
 func closing(t *testing.T, connect func(*testing.T) transport.Conn) {
 	c, s := opened(t, connect, "close", 1)
 	put(t, c, transport.ToQueue("close"), "unsettled")
-	d := wants(t, s, "unsettled")
+	closes(t, c, "close", s, wants(t, s, "unsettled"))
+	s2, err := connect(t).Subscribe(within(t), "close", transport.SubscribeOptions{Prefetch: 1})
+	must(t, err)
+	if d := wants(t, s2, "unsettled"); !d.Redelivered {
+		t.Error("the second delivery does not say so")
+	}
+}
+
+// closes closes c, which has a subscription to a queue and a delivery of it
+// unsettled: none of them is of use after.
+func closes(t *testing.T, c transport.Conn, queue string, s transport.Subscription, unsettled transport.Delivery) {
+	t.Helper()
 	must(t, c.Close())
 	must(t, c.Close())
 	select {
-	case <-d.Lost:
+	case <-unsettled.Lost:
 	case <-time.After(patience):
 		t.Fatal("the delivery does not say that it is lost")
 	}
-	if err := d.Ack(); !errors.Is(err, transport.ErrLost) {
+	if err := unsettled.Ack(); !errors.Is(err, transport.ErrLost) {
 		t.Errorf("acknowledged after Close: %v", err)
 	}
 	if _, ok := <-s.Deliveries(); ok {
 		t.Error("the subscription goes on after Close")
 	}
-	if err := transport.Publish(within(t), c, transport.ToQueue("close"), transport.Message{}); !errors.Is(err, transport.ErrClosed) {
+	if err := transport.Publish(within(t), c, transport.ToQueue(queue), transport.Message{}); !errors.Is(err, transport.ErrClosed) {
 		t.Errorf("published after Close: %v", err)
 	}
 	if err := c.Declare(within(t), Declared("close")); !errors.Is(err, transport.ErrClosed) {
 		t.Errorf("declared after Close: %v", err)
-	}
-	s2, err := connect(t).Subscribe(within(t), "close", transport.SubscribeOptions{Prefetch: 1})
-	must(t, err)
-	if d := wants(t, s2, "unsettled"); !d.Redelivered {
-		t.Error("the second delivery does not say so")
 	}
 }
 
