@@ -82,10 +82,10 @@ func (p *provider) Read(ctx context.Context, queries []providers.Query) ([]provi
 		}
 		return nil, err
 	}
-	if theirs, err := p.strangers(ctx, r); theirs || err != nil {
-		return p.nothing(queries), err
-	}
 	var topics []string
+	if p.settings.embedded {
+		topics = append(topics, embedded.LineageTopic)
+	}
 	for _, q := range queries {
 		if t := textAttr(q.Value, "topic"); t != "" && mqtt.CheckTopic(t) == nil {
 			topics = append(topics, t)
@@ -94,6 +94,9 @@ func (p *provider) Read(ctx context.Context, queries []providers.Query) ([]provi
 	v, all, err := p.look(ctx, r, topics...)
 	if err != nil {
 		return nil, err
+	}
+	if p.strangers(all) {
+		return p.nothing(queries), nil
 	}
 	out := make([]providers.Result, len(queries))
 	for i, q := range queries {
@@ -106,12 +109,8 @@ func (p *provider) Read(ctx context.Context, queries []providers.Query) ([]provi
 // strangers reports whether the broker at the address is not the one that our
 // agent hosts: another directory's, or a program that has the port. What is on
 // it is none of our business, and starting ours says that the port is taken.
-func (p *provider) strangers(ctx context.Context, r *retained.Reader) (bool, error) {
-	if !p.settings.embedded {
-		return false, nil
-	}
-	said, err := r.Read(ctx, embedded.LineageTopic)
-	return err == nil && string(said[embedded.LineageTopic]) != p.lineage, err
+func (p *provider) strangers(all map[string][]byte) bool {
+	return p.settings.embedded && string(all[embedded.LineageTopic]) != p.lineage
 }
 
 func (p *provider) answer(q providers.Query, v *view, all map[string][]byte, r *retained.Reader) providers.Result {

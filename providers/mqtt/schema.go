@@ -10,15 +10,13 @@ import (
 	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/providers"
 	"github.com/msgflo/msgflo/providers/access"
+	"github.com/msgflo/msgflo/providers/mqtt/embedded"
 	"github.com/msgflo/msgflo/providers/mqtt/router/routes"
 	"github.com/msgflo/msgflo/providers/transport/mqtt"
 )
 
 // whole says that all of an attribute is secret.
 func whole() []cty.Path { return []cty.Path{{}} }
-
-// defaultListen is where an embedded broker listens unless it is said.
-const defaultListen = "127.0.0.1:18830"
 
 // configSchema is the broker block of an MQTT broker.
 func configSchema() providers.Schema {
@@ -33,7 +31,7 @@ func configSchema() providers.Schema {
 				Doc: "a program and its arguments, run without a shell when the broker is first used; what it prints, less the last newline, is the password"},
 			access.TLSAttr("how TLS connections are checked (mqtts, wss)"),
 			{Name: "embedded", Doc: "the agent hosts this broker itself", Attrs: []providers.Attr{
-				{Name: "listen", Type: cty.String, Default: cty.StringVal(defaultListen), Doc: "host:port for MQTT"},
+				{Name: "listen", Type: cty.String, Default: cty.StringVal(embedded.DefaultListen), Doc: "host:port for MQTT"},
 				{Name: "websocket", Type: cty.String, Doc: "host:port for MQTT over WebSocket, which browsers speak; default: none"},
 				{Name: "persist", Type: cty.Bool, Default: cty.True, Doc: "keep retained messages and sessions over restarts of the agent"},
 			}},

@@ -1,6 +1,7 @@
 package mqtt
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"net"
@@ -10,6 +11,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/providers/access"
+	"github.com/msgflo/msgflo/providers/mqtt/embedded"
 	"github.com/msgflo/msgflo/providers/transport/mqtt"
 )
 
@@ -26,13 +28,10 @@ type settings struct {
 // readSettings takes a broker block apart and reads the files that it names.
 func readSettings(config cty.Value, dir string) (*settings, error) {
 	raw := textAttr(config, "url")
-	embedded := attr(config, "embedded")
-	s := &settings{embedded: set(embedded), persist: boolAttr(embedded, "persist")}
+	hosted := attr(config, "embedded")
+	s := &settings{embedded: set(hosted), persist: boolAttr(hosted, "persist")}
 	if raw == "" && s.embedded {
-		raw = "mqtt://" + defaultListen
-		if l := textAttr(embedded, "listen"); l != "" {
-			raw = "mqtt://" + l
-		}
+		raw = "mqtt://" + cmp.Or(textAttr(hosted, "listen"), embedded.DefaultListen)
 	}
 	at := cty.GetAttrPath("url")
 	if err := mqtt.CheckURL(raw); err != nil {

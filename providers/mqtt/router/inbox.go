@@ -118,13 +118,13 @@ func (f *faults) lost() {
 	f.refused++
 	n := f.refused
 	f.mu.Unlock()
-	f.set("messages", fmt.Sprintf("the broker refused %d messages that were to be forwarded; see the agent's log", n))
+	f.set(aboutMessages, fmt.Sprintf("the broker refused %d messages that were to be forwarded; see the agent's log", n))
 }
 
 func (f *faults) text() string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	for _, about := range []string{aboutDocument, aboutRoutes, "messages", aboutSession} {
+	for _, about := range []string{aboutDocument, aboutRoutes, aboutMessages, aboutSession} {
 		if t := f.of[about]; t != "" {
 			return t
 		}
@@ -136,5 +136,6 @@ func (f *faults) text() string {
 const (
 	aboutDocument = "document"
 	aboutRoutes   = "routes"
+	aboutMessages = "messages"
 	aboutSession  = "session"
 )
