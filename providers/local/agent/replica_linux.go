@@ -239,30 +239,27 @@ func quoted(role string, index, of int) string {
 // the next agent.
 func (r *replica) attend(pr *proc, g *gate, until time.Time) outcome {
 	a := r.role.agent
-	trial, adopted := !until.IsZero(), pr != nil
+	adopted := pr != nil
 	done := func() {}
 	if !adopted {
-		if !trial {
+		if until.IsZero() { // nobody waits for it
 			var ok bool
 			if done, ok = a.turn(r.asked); !ok {
 				return outcome{stopped: a.ctx.Err() == nil, left: a.ctx.Err() != nil}
 			}
 		}
 		var err error
-		if g == nil {
-			g, err = a.begin(a.ctx, r.program(), 1)
-		}
-		if err != nil {
-			a.log.Warn("readiness cannot be observed", "role", r.role.key.Name, "error", err)
-			g = nil
+		if g == nil { // a batch's own is closed with the batch
+			if g, err = a.begin(a.ctx, r.program(), 1); err != nil {
+				a.log.Warn("readiness cannot be observed", "role", r.role.key.Name, "error", err)
+			} else {
+				defer g.close()
+			}
 		}
 		if pr, err = a.launch(r.role.key, r.index, r.program(), r.program().spec.Stop); err != nil {
 			done()
 			return outcome{refused: true, why: err.Error()}
 		}
-	}
-	if g != nil && !trial { // a trial's gate is its batch's
-		defer g.close()
 	}
 	return r.follow(pr, g, until, adopted, sync.OnceFunc(done))
 }

@@ -10,8 +10,11 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/msgflo/msgflo/providers/launch"
 	"github.com/msgflo/msgflo/providers/local/control"
@@ -116,6 +119,57 @@ func TestSilentBroker(t *testing.T) {
 		t.Errorf("pids %v became %v", was, now)
 	}
 	w.delete(c, s)
+}
+
+// What watches for a start that then is refused ends with that.
+func TestProbeOfARefusedStart(t *testing.T) {
+	w := newWorld(t)
+	var begun, open atomic.Int32
+	w.agent(func(o *Options) {
+		o.Probers = map[string]launch.Prober{launch.Announced: func(context.Context, launch.Spec, string, int) (launch.Probe, error) {
+			open.Add(1)
+			return openProbe{first: begun.Add(1) == 1, open: &open}, nil
+		}}
+	})
+	c := w.client()
+	program := filepath.Join(w.dir, "program")
+	if err := os.WriteFile(program, []byte("#!/bin/sh\nexec sleep 1000\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s := w.spec("role", "")
+	s.Command, s.Ready.When = []string{program}, launch.Announced
+	w.put(c, s)
+	if err := os.Remove(program); err != nil {
+		t.Fatal(err)
+	}
+	if err := unix.Kill(w.pids(c, s)[0], unix.SIGKILL); err != nil {
+		t.Fatal(err)
+	}
+	w.eventually("it has failed", func() bool { return w.status(c, s).Replicas[0].State == launch.Failed })
+	if n := begun.Load(); n != 4 {
+		t.Errorf("%d probes, want one for the start and one for each restart", n)
+	}
+	w.eventually("no probe is open", func() bool { return open.Load() == 0 })
+	w.delete(c, s)
+}
+
+// An openProbe sees the first start ready, and of others nothing.
+type openProbe struct {
+	first bool
+	open  *atomic.Int32
+}
+
+func (p openProbe) Wait(ctx context.Context) error {
+	if p.first {
+		return nil
+	}
+	<-ctx.Done()
+	return ctx.Err()
+}
+
+func (p openProbe) Close() error {
+	p.open.Add(-1)
+	return nil
 }
 
 func TestInPlace(t *testing.T) {
