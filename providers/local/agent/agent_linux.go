@@ -108,10 +108,10 @@ func Run(ctx context.Context, o Options) error {
 // that nobody would miss. The folder is still locked, and who starts the next
 // agent waits for that before it makes a copy.
 func (a *Agent) tidy() {
-	if len(a.list()) > 0 {
+	if !a.book.empty() {
 		return
 	}
-	if err := os.RemoveAll(filepath.Join(a.place.Folder, "bin")); err != nil {
+	if err := os.RemoveAll(a.place.Programs()); err != nil {
 		a.log.Warn("cannot remove the program's copy", "error", err)
 	}
 }
@@ -132,9 +132,7 @@ func alone(ctx context.Context, p control.Place) (unlock func(), err error) {
 		}
 		if err != nil || pause(ctx, 10*time.Millisecond) != nil {
 			f.Close()
-			var seat control.Seat
-			b, _ := os.ReadFile(p.AgentFile())
-			_ = json.Unmarshal(b, &seat)
+			seat, _ := p.Seat()
 			return nil, errors.Join(fmt.Errorf("an agent for this state runs already (pid %d, lineage %s): `msgflo status` shows what it holds, `kill %d` ends it and leaves the participants running", seat.PID, diag.Escape(p.Lineage), seat.PID), err)
 		}
 	}
@@ -179,7 +177,7 @@ func (a *Agent) sit() error {
 	if err != nil {
 		return err
 	}
-	bin := filepath.Join(a.place.Folder, "bin")
+	bin := a.place.Programs()
 	others, _ := os.ReadDir(bin)
 	for _, o := range others {
 		if dir := filepath.Join(bin, o.Name()); dir != filepath.Dir(a.self) && filepath.Dir(filepath.Dir(a.self)) == bin {
@@ -224,7 +222,7 @@ func (a *Agent) leaves() {
 // endIfUseless ends the agent when it holds nothing and nobody asks: at once
 // after its last object went, else when it was idle.
 func (a *Agent) endIfUseless(idle bool) {
-	empty := len(a.list()) == 0
+	empty := a.book.empty()
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	if empty && a.asking == 0 && (a.released || idle) && !a.closing {

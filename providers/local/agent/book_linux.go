@@ -127,6 +127,13 @@ func (b *book) with(read func(*control.Ledger, map[string]control.Secret)) {
 	read(b.ledger, b.secrets)
 }
 
+// empty tells whether nothing is held.
+func (b *book) empty() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.ledger.Entries) == 0
+}
+
 // keepSecret sees to it that a secret is on disk, and returns its name: the same
 // as before where it is equal to the one that the key has.
 func (b *book) keepSecret(k control.Key, secret json.RawMessage) (string, error) {
@@ -159,12 +166,9 @@ func (b *book) arrived(name string) {
 	delete(b.coming, name)
 }
 
-// saveSecrets writes those that an object has or is about to have; the others
-// are forgotten.
-func (b *book) saveSecrets() error {
-	b.saving.Lock()
-	defer b.saving.Unlock()
-	b.mu.Lock()
+// used are the secrets that an object has or is about to have. The caller
+// holds mu.
+func (b *book) used() map[string]bool {
 	used := maps.Clone(b.coming)
 	for _, e := range b.ledger.Entries {
 		used[e.Secret] = true
@@ -172,6 +176,15 @@ func (b *book) saveSecrets() error {
 	for _, e := range b.ledger.Wants {
 		used[e.Secret] = true
 	}
+	return used
+}
+
+// saveSecrets writes those that are used; the others are forgotten.
+func (b *book) saveSecrets() error {
+	b.saving.Lock()
+	defer b.saving.Unlock()
+	b.mu.Lock()
+	used := b.used()
 	maps.DeleteFunc(b.secrets, func(name string, _ control.Secret) bool { return !used[name] })
 	all := maps.Clone(b.secrets)
 	b.mu.Unlock()
@@ -181,16 +194,9 @@ func (b *book) saveSecrets() error {
 // tidySecrets drops from the file what no object has any more.
 func (b *book) tidySecrets() error {
 	b.mu.Lock()
-	used := map[string]bool{}
-	for _, e := range b.ledger.Entries {
-		used[e.Secret] = true
-	}
-	for _, e := range b.ledger.Wants {
-		used[e.Secret] = true
-	}
-	stale := false
+	used, stale := b.used(), false
 	for name := range b.secrets {
-		stale = stale || !used[name] && !b.coming[name]
+		stale = stale || !used[name]
 	}
 	b.mu.Unlock()
 	if !stale {

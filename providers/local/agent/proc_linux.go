@@ -23,6 +23,9 @@ type stat struct {
 	parent, group, sess int
 }
 
+// dead tells that it has ended and waits to be reaped.
+func (s stat) dead() bool { return s.state == 'Z' || s.state == 'X' }
+
 // readStat reads /proc/PID/stat. The command in it is in parentheses and may
 // hold anything, parentheses too: the last one ends it.
 func readStat(pid int) (stat, error) {
@@ -85,7 +88,7 @@ func descendants(of int) []stat {
 	}
 	var living []stat
 	for _, s := range all {
-		if below[s.PID] && s.PID != of && s.state != 'Z' && s.state != 'X' {
+		if below[s.PID] && s.PID != of && !s.dead() {
 			living = append(living, s)
 		}
 	}
@@ -117,7 +120,7 @@ func gone(err error) error {
 // alive tells whether that very process runs.
 func alive(id control.Identity) bool {
 	s, err := readStat(id.PID)
-	return err == nil && id.PID > 0 && s.Start == id.Start && s.state != 'Z' && s.state != 'X'
+	return err == nil && id.PID > 0 && s.Start == id.Start && !s.dead()
 }
 
 // await returns when that process has ended, at once if it is not there, or
@@ -170,7 +173,7 @@ func sweep(ctx context.Context, nonce string, s control.ShimStatus, boot string)
 				// other; members older than the shim belong to an earlier one.
 				sameBoot && p.sess == s.Shim.PID && p.Start >= s.Shim.Start && !alive(control.Identity{PID: p.sess, Start: leader(p.sess)}) ||
 				sameBoot && p.Identity == s.Child
-			if !ours || p.state == 'Z' || p.state == 'X' || p.PID == os.Getpid() {
+			if !ours || p.dead() || p.PID == os.Getpid() {
 				continue
 			}
 			left++

@@ -55,11 +55,12 @@ func (a *Agent) put(ctx context.Context, o control.Object, emit func(control.Eve
 	}
 	a.book.arrived(secret)
 	a.dropEmpty(o.Key)
-	if held := a.show(o.Key); err != nil {
+	held := a.show(o.Key)
+	if err != nil {
 		return held, told(err, held)
 	}
 	_ = a.book.tidySecrets()
-	return a.show(o.Key), nil
+	return held, nil
 }
 
 // told adds to a failure what is true now.

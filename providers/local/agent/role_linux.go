@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -175,18 +176,12 @@ func (ro *role) adjust(ctx context.Context, was, p *program, emit func(control.E
 	if err := ro.halt(ro.which(func(r *replica) bool { return r.index >= n }), emit); err != nil {
 		return failure("Participant does not end", err)
 	}
-	if initial := ro.agent.opts.Initial; initial != nil && len(p.spec.Initial) > 0 && !sameInitial(was.spec, p.spec) && len(missing) < n {
+	if initial := ro.agent.opts.Initial; initial != nil && len(p.spec.Initial) > 0 && !maps.Equal(was.spec.Initial, p.spec.Initial) && len(missing) < n {
 		if err := initial(ctx, p.spec, p.brokerURL()); err != nil {
 			return failure("Initial packets not sent", fmt.Errorf("the initial packets of %s cannot be sent: %w", ro.key.Name, err))
 		}
 	}
 	return nil
-}
-
-func sameInitial(a, b launch.Spec) bool {
-	x, _ := json.Marshal(a.Initial)
-	y, _ := json.Marshal(b.Initial)
-	return string(x) == string(y)
 }
 
 // span are the indexes below n.
@@ -249,7 +244,6 @@ func (ro *role) bring(ctx context.Context, p *program, indexes []int, emit func(
 	for n, r := range fresh {
 		select {
 		case <-r.first:
-			err = nil
 			if r.fate != nil {
 				err = r.fate
 			}

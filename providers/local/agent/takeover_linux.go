@@ -66,18 +66,15 @@ func (a *Agent) takeRuns(runs []control.Run) map[control.Key]map[int]control.Run
 	// Of two starts of one replica (an agent died while it replaced one), the
 	// one that was ready stays.
 	slices.SortStableFunc(runs, func(x, y control.Run) int { return boolean(y.Ready) - boolean(x.Ready) })
-	var mu sync.Mutex
 	var adopting sync.WaitGroup
 	found := make([]*proc, len(runs))
 	for i, run := range runs {
 		if run.Final != "" {
 			if run.Boot == a.boot {
-				mu.Lock()
 				if final[run.Key] == nil {
 					final[run.Key] = map[int]control.Run{}
 				}
 				final[run.Key][run.Index] = run
-				mu.Unlock()
 			}
 			continue
 		}

@@ -85,11 +85,17 @@ type Seat struct {
 	PID    int    `json:"pid"`
 }
 
+// Seat is where the last agent said that it listens; false where none did.
+func (p Place) Seat() (Seat, bool) {
+	var s Seat
+	b, err := os.ReadFile(p.AgentFile())
+	return s, err == nil && json.Unmarshal(b, &s) == nil
+}
+
 // sockets are the paths where an agent may listen, the likeliest first.
 func (p Place) sockets() []string {
 	paths := []string{p.Socket}
-	var s Seat
-	if b, err := os.ReadFile(p.AgentFile()); err == nil && json.Unmarshal(b, &s) == nil && s.Socket != "" && s.Socket != p.Socket {
+	if s, ok := p.Seat(); ok && s.Socket != "" && s.Socket != p.Socket {
 		paths = append([]string{s.Socket}, paths...)
 	}
 	return paths

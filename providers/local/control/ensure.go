@@ -107,7 +107,7 @@ func waitFree(ctx context.Context, p Place) error {
 	defer cancel()
 	err := poll(ctx, p.agentEnded)
 	if err != nil {
-		seat, _ := p.seat()
+		seat, _ := p.Seat()
 		return fmt.Errorf("an agent for this state runs (pid %d) and does not answer: `kill %d` ends it and leaves the participants running; its log is %s", seat.PID, seat.PID, diag.Escape(p.AgentLog()))
 	}
 	return nil
@@ -115,7 +115,7 @@ func waitFree(ctx context.Context, p Place) error {
 
 // start copies the program to where nobody deletes it and runs it, detached.
 func start(ctx context.Context, c *Client, a Agent, program, build string) error {
-	own := filepath.Join(c.place.Folder, "bin", build, "msgflo")
+	own := filepath.Join(c.place.Programs(), build, "msgflo")
 	if err := install(program, own); err != nil {
 		return fmt.Errorf("copying this program for the agent: %w", err)
 	}

@@ -42,7 +42,7 @@ func (p Place) agentEnded() (bool, error) {
 	if Locked(p.AgentLock()) {
 		return false, nil
 	}
-	if s, ok := p.seat(); ok {
+	if s, ok := p.Seat(); ok && s.PID > 1 {
 		_, _ = unix.Wait4(s.PID, nil, unix.WNOHANG, nil)
 	}
 	return true, nil

@@ -67,6 +67,9 @@ func (p Place) AgentLock() string { return filepath.Join(p.Folder, "agent.lock")
 // AgentFile is the path of where the last agent listened: a Seat.
 func (p Place) AgentFile() string { return filepath.Join(p.Folder, "agent.json") }
 
+// Programs is the folder of the copies that agents run from, one for each build.
+func (p Place) Programs() string { return filepath.Join(p.Folder, "bin") }
+
 // Proc is the folder of one start of a process.
 func (p Place) Proc(nonce string) string { return filepath.Join(p.Folder, "procs", nonce) }
 

@@ -1,7 +1,6 @@
 package control
 
 import (
-	"encoding/json"
 	"os"
 	"os/exec"
 	"syscall"
@@ -39,11 +38,4 @@ func spawn(p Place, program string, args, env []string) (ended func() bool, err 
 		got, err := unix.Wait4(pid, nil, unix.WNOHANG, nil)
 		return got == pid || err == unix.ECHILD
 	}, nil
-}
-
-// seat is where the agent says that it is.
-func (p Place) seat() (Seat, bool) {
-	var s Seat
-	b, err := os.ReadFile(p.AgentFile())
-	return s, err == nil && json.Unmarshal(b, &s) == nil && s.PID > 1
 }
