@@ -51,9 +51,7 @@ func (e *evaluator) evalBroker(b *broker) bool {
 		if f := body.field("url"); f != nil && f.x == nil {
 			body.setURL(f, link)
 		}
-		d := decoding{scope: b.mod.scope}
-		b.vals = make([]cty.Value, len(b.in.attrs))
-		e.decodeFields(&d, body, b.vals, "", func(*attrInfo) bool { return true })
+		d := e.decodeSettings(b, body)
 		if d.held && e.env.AllowMissing {
 			if !e.incomplete(b) {
 				return
@@ -65,13 +63,22 @@ func (e *evaluator) evalBroker(b *broker) bool {
 		if d.failed || !e.embed(b, body) {
 			return
 		}
-		vals := make(map[string]cty.Value, len(b.vals))
-		for n := range b.vals {
-			vals[b.in.attrs[n].Name] = plain(b.vals[n])
-		}
-		b.config = cty.ObjectVal(vals)
-		b.failed = !e.validateValue(b.in, b.config, body, b.cfg.Decl, b.vals)
+		e.configure(b, body)
 	})
+}
+
+// decodeSettings evaluates what is written in the block of a broker or launcher.
+func (e *evaluator) decodeSettings(b *broker, body *body) decoding {
+	d := decoding{scope: b.mod.scope}
+	b.vals = make([]cty.Value, len(b.in.attrs))
+	e.decodeFields(&d, body, b.vals, "", func(*attrInfo) bool { return true })
+	return d
+}
+
+// configure makes the config of the settings, unless the schema refuses them.
+func (e *evaluator) configure(b *broker, body *body) {
+	b.config = b.in.plainValue(b.vals)
+	b.failed = !e.validateValue(b.in, b.config, body, body.decl, b.vals)
 }
 
 // setURL makes a URL from the environment the attribute's value. It is a

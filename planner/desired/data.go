@@ -22,7 +22,7 @@ func (e *evaluator) answerOf(i *instance) cty.Value {
 	v, ok := e.env.Data[id]
 	switch {
 	case !ok:
-		i.query = &DataQuery{ID: id, Provider: i.broker.addr, Type: i.block.cfg.Type, Value: e.valueFor(i), Decl: i.block.cfg.Decl}
+		i.query = &DataQuery{ID: id, Provider: i.broker.addr, Type: i.block.cfg.Type, Value: i.in.plainValue(i.vals), Decl: i.block.cfg.Decl}
 		i.answer = cty.DynamicVal.Mark(held)
 	case v == cty.NilVal || v.IsNull():
 		e.errorf(i.block.cfg.Decl, "Nothing there to read", "%s finds nothing of that name on %s. A data source reads what exists; declare a %s to make one.",
@@ -40,11 +40,11 @@ func (e *evaluator) answerOf(i *instance) cty.Value {
 	return i.answer
 }
 
-// valueFor is an instance's whole value without marks.
-func (e *evaluator) valueFor(i *instance) cty.Value {
-	vals := make(map[string]cty.Value, len(i.vals))
-	for n, v := range i.vals {
-		vals[i.in.attrs[n].Name] = plain(v)
+// plainValue is the whole value of a block without marks.
+func (in *schemaInfo) plainValue(attrs []cty.Value) cty.Value {
+	vals := make(map[string]cty.Value, len(attrs))
+	for n, v := range attrs {
+		vals[in.attrs[n].Name] = plain(v)
 	}
 	return cty.ObjectVal(vals)
 }

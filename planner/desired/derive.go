@@ -295,13 +295,7 @@ func (e *evaluator) fill(i *instance, attrs map[string]cty.Value, written map[st
 			v = a.unwritten()
 		}
 		i.vals[n] = v
-		v, secret := secretPaths(v)
-		vals[a.Name] = v
-		for _, p := range secret {
-			if !coveredBy(a.secret, p) {
-				o.Sensitive = append(o.Sensitive, append(cty.GetAttrPath(a.Name), p...))
-			}
-		}
+		vals[a.Name] = o.unmark(a, v)
 	}
 	o.Value = cty.ObjectVal(vals)
 	if validate := i.in.schema.Validate; validate != nil {

@@ -85,10 +85,8 @@ func (g *graphScope) initial(c *config.Initial) {
 	v, t := g.value(c.Data)
 	switch {
 	case t.broken:
-		g.i.failed = true
 		return
 	case t.held:
-		g.i.held = true
 		if ok {
 			g.l.waiting[to.Role] = true
 		}
@@ -117,7 +115,7 @@ func (g *graphScope) fail(at hcl.Range, summary, format string, args ...any) {
 }
 
 // value evaluates an expression of the graph; what it refers to, the graph's
-// objects come after.
+// objects come after. Without its value the graph fails, or waits.
 func (g *graphScope) value(src hcl.Expression) (cty.Value, traits) {
 	x := g.e.compile(g.i.block.mod, src, nil)
 	v := g.e.eval(x, g.i.scope)
@@ -126,17 +124,17 @@ func (g *graphScope) value(src hcl.Expression) (cty.Value, traits) {
 			g.i.deps = append(g.i.deps, d)
 		}
 	}
-	return plain(v), traitsOf(v)
+	t := traitsOf(v)
+	g.i.failed = g.i.failed || t.broken
+	g.i.held = g.i.held || t.held && !t.broken
+	return plain(v), t
 }
 
 // word evaluates a string that has to be known.
 func (g *graphScope) word(src hcl.Expression, what string) (string, bool) {
 	v, t := g.value(src)
 	switch {
-	case t.broken:
-		g.i.failed = true
-	case t.held:
-		g.i.held = true
+	case t.broken || t.held:
 	case t.sensitive:
 		g.fail(src.Range(), "Unsuitable value", "%s cannot be a sensitive value: how messages go is shown in plans.", what)
 	default:
@@ -168,10 +166,7 @@ func (g *graphScope) end(label string, src hcl.Expression, at hcl.Range, out boo
 	}
 	v, t := g.value(src)
 	switch {
-	case t.broken:
-		g.i.failed = true
-	case t.held:
-		g.i.held = true
+	case t.broken || t.held:
 	case isPort(v.Type()):
 		return g.port(x, v, at)
 	case v.Type() == cty.String && v.IsKnown() && !v.IsNull() && !t.sensitive:

@@ -5,7 +5,6 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
-	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/config"
 	"github.com/msgflo/msgflo/config/addr"
@@ -50,9 +49,7 @@ func (e *evaluator) evalLauncher(l *launcher) bool {
 		l.failed = true
 		l.in = e.info(&l.typ.Config)
 		body := e.compileBody(l.mod, l.in.attrs, l.of.Attrs, l.of.Blocks, l.of.Decl, nil)
-		d := decoding{scope: l.mod.scope}
-		l.vals = make([]cty.Value, len(l.in.attrs))
-		e.decodeFields(&d, body, l.vals, "", func(*attrInfo) bool { return true })
+		d := e.decodeSettings(&l.broker, body)
 		if d.held && e.env.AllowMissing {
 			return
 		}
@@ -63,12 +60,7 @@ func (e *evaluator) evalLauncher(l *launcher) bool {
 		if d.failed {
 			return
 		}
-		vals := make(map[string]cty.Value, len(l.vals))
-		for n := range l.vals {
-			vals[l.in.attrs[n].Name] = plain(l.vals[n])
-		}
-		l.config = cty.ObjectVal(vals)
-		l.failed = !e.validateValue(l.in, l.config, body, l.of.Decl, l.vals)
+		e.configure(&l.broker, body)
 	})
 }
 

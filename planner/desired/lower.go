@@ -46,13 +46,7 @@ func (e *evaluator) lower(i *instance) bool {
 	clear(vals)
 	for n, v := range i.vals {
 		a := &i.in.attrs[n]
-		v, secret := secretPaths(v)
-		vals[a.Name] = v
-		for _, p := range secret {
-			if !coveredBy(a.secret, p) {
-				o.Sensitive = append(o.Sensitive, append(cty.GetAttrPath(a.Name), p...))
-			}
-		}
+		vals[a.Name] = o.unmark(a, v)
 	}
 	o.Value = cty.ObjectVal(vals)
 	if !e.validateValue(i.in, o.Value, i.body, o.Decl, i.vals) {
@@ -61,6 +55,18 @@ func (e *evaluator) lower(i *instance) bool {
 	}
 	i.object = o
 	return true
+}
+
+// unmark takes the marks off an attribute's value and lists what is secret in
+// it, but for what the schema says by itself.
+func (o *Object) unmark(a *attrInfo, v cty.Value) cty.Value {
+	v, secret := secretPaths(v)
+	for _, p := range secret {
+		if !coveredBy(a.secret, p) {
+			o.Sensitive = append(o.Sensitive, append(cty.GetAttrPath(a.Name), p...))
+		}
+	}
+	return v
 }
 
 // coveredBy reports whether the schema itself says that a path is secret.

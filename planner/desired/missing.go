@@ -112,7 +112,7 @@ func (e *evaluator) judgeAlone(i *instance) {
 			return
 		}
 	}
-	e.validateValue(i.in, e.valueFor(i), i.body, i.decl(), i.vals)
+	e.validateValue(i.in, i.in.plainValue(i.vals), i.body, i.decl(), i.vals)
 }
 
 // mayBe reports whether an object that is not found could still turn up once
