@@ -7,6 +7,7 @@ import (
 
 	"github.com/msgflo/msgflo/config"
 	"github.com/msgflo/msgflo/planner/desired"
+	"github.com/msgflo/msgflo/providers"
 )
 
 // roles is a configuration of n roles: a queue with a dead letter, an exchange
@@ -62,6 +63,23 @@ binding "role-%[1]d" {
 	return b.String()
 }
 
+// evaluate measures the evaluation of a configuration, and checks each result.
+func evaluate(b *testing.B, types []*providers.Type, src string, check func(*desired.Result)) {
+	b.Helper()
+	m, diags := config.Load(".", config.Options{Types: types, Version: "0.3.0", Sources: map[string][]byte{"main.flo.hcl": []byte(src)}})
+	if diags.HasErrors() {
+		b.Fatal(diags)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		r, diags := desired.Build(m, desired.Env{Types: types})
+		if diags.HasErrors() {
+			b.Fatal(diags)
+		}
+		check(r)
+	}
+}
+
 func BenchmarkBuild(b *testing.B) {
 	for _, literal := range []bool{false, true} {
 		for _, n := range []int{100, 1000, 5000} {
@@ -70,21 +88,11 @@ func BenchmarkBuild(b *testing.B) {
 				kind = "literal"
 			}
 			b.Run(fmt.Sprintf("%s/%d", kind, n), func(b *testing.B) {
-				types := testTypes()
-				m, diags := config.Load(".", config.Options{Types: types, Version: "0.3.0", Sources: map[string][]byte{"main.flo.hcl": []byte(roles(n, literal))}})
-				if diags.HasErrors() {
-					b.Fatal(diags)
-				}
-				b.ReportAllocs()
-				for b.Loop() {
-					r, diags := desired.Build(m, desired.Env{Types: types})
-					if diags.HasErrors() {
-						b.Fatal(diags)
-					}
+				evaluate(b, testTypes(), roles(n, literal), func(r *desired.Result) {
 					if want := 3*n + 1; len(r.Objects) != want || len(r.Objects[0].Within) != 2 {
 						b.Fatalf("%d objects, not %d", len(r.Objects), want)
 					}
-				}
+				})
 			})
 		}
 	}
@@ -141,21 +149,11 @@ func BenchmarkParticipants(b *testing.B) {
 				kind = "for_each"
 			}
 			b.Run(fmt.Sprintf("%s/%d", kind, n), func(b *testing.B) {
-				types := realTypes()
-				m, diags := config.Load(".", config.Options{Types: types, Version: "0.3.0", Sources: map[string][]byte{"main.flo.hcl": []byte(pipeline(n, forEach))}})
-				if diags.HasErrors() {
-					b.Fatal(diags)
-				}
-				b.ReportAllocs()
-				for b.Loop() {
-					r, diags := desired.Build(m, desired.Env{Types: types})
-					if diags.HasErrors() {
-						b.Fatal(diags)
-					}
+				evaluate(b, realTypes(), pipeline(n, forEach), func(r *desired.Result) {
 					if len(r.Objects) < 6*n {
 						b.Fatalf("%d objects, fewer than %d", len(r.Objects), 6*n)
 					}
-				}
+				})
 			})
 		}
 	}

@@ -7,7 +7,6 @@ import (
 	"testing"
 
 	"github.com/hashicorp/hcl/v2"
-	"golang.org/x/tools/txtar"
 	"pgregory.net/rapid"
 
 	"github.com/msgflo/msgflo/config"
@@ -66,23 +65,14 @@ func system(t *rapid.T) []string {
 func TestOrderOfParticipants(t *testing.T) {
 	valid := 0
 	rapid.Check(t, func(t *rapid.T) {
-		blocks := system(t)
-		a, diagsA := buildReal(strings.Join(blocks, ""))
-		b, diagsB := buildReal(strings.Join(rapid.Permutation(blocks).Draw(t, "order"), ""))
-		if (a == nil) != (b == nil) || diagsA.HasErrors() != diagsB.HasErrors() {
-			t.Fatalf("%v\nversus\n%v", diagsA, diagsB)
-		}
-		if a == nil || diagsA.HasErrors() {
+		a, diagsA, diagsB := inAnyOrder(t, system(t), buildReal)
+		if a == nil {
 			if x, y := summaries(diagsA), summaries(diagsB); !slices.Equal(x, y) {
 				t.Fatalf("%v\nversus\n%v", diagsA, diagsB)
 			}
 			return
 		}
 		valid++
-		if x, y := dump(a), dump(b); x != y {
-			t.Fatalf("%s\nversus\n%s", x, y)
-		}
-		sound(t, a)
 		seen := map[addr.Instance]bool{}
 		for i := range a.Objects {
 			at := a.Objects[i].Addr
@@ -155,21 +145,7 @@ participant "a" {
 // FuzzParticipants: whatever loads with the real schemas can be evaluated
 // without a panic, and what comes of it can be made in some order.
 func FuzzParticipants(f *testing.F) {
-	paths, err := txtarSeeds()
-	if err != nil {
-		f.Fatal(err)
-	}
-	for _, p := range paths {
-		ar, err := txtar.ParseFile(p)
-		if err != nil {
-			f.Fatal(err)
-		}
-		for _, file := range ar.Files {
-			if file.Name == "main.flo.hcl" {
-				f.Add(string(file.Data))
-			}
-		}
-	}
+	seed(f)
 	f.Fuzz(func(t *testing.T, src string) {
 		if large.MatchString(src) {
 			return // a count of a million is allowed, and takes its time

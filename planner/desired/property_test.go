@@ -53,21 +53,27 @@ func topology(t *rapid.T) []string {
 // relations and what is wrong are the same; relations run in no circle, and
 // lead to objects that are there.
 func TestOrderOfDeclaration(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		blocks := topology(t)
-		a, diagsA := build(strings.Join(blocks, ""))
-		b, diagsB := build(strings.Join(rapid.Permutation(blocks).Draw(t, "order"), ""))
-		if (a == nil) != (b == nil) || diagsA.HasErrors() != diagsB.HasErrors() {
-			t.Fatalf("%v\nversus\n%v", diagsA, diagsB)
-		}
-		if a == nil || diagsA.HasErrors() {
-			return
-		}
-		if x, y := dump(a), dump(b); x != y {
-			t.Fatalf("%s\nversus\n%s", x, y)
-		}
-		sound(t, a)
-	})
+	rapid.Check(t, func(t *rapid.T) { inAnyOrder(t, topology(t), build) })
+}
+
+// inAnyOrder fails unless blocks mean the same in another order, and the
+// objects are sound. It returns what they mean, nil where something is wrong
+// with them, and the diagnostics of both orders.
+func inAnyOrder(t *rapid.T, blocks []string, build func(string) (*desired.Result, hcl.Diagnostics)) (r *desired.Result, one, other hcl.Diagnostics) {
+	t.Helper()
+	a, diagsA := build(strings.Join(blocks, ""))
+	b, diagsB := build(strings.Join(rapid.Permutation(blocks).Draw(t, "order"), ""))
+	if (a == nil) != (b == nil) || diagsA.HasErrors() != diagsB.HasErrors() {
+		t.Fatalf("%v\nversus\n%v", diagsA, diagsB)
+	}
+	if a == nil || diagsA.HasErrors() {
+		return nil, diagsA, diagsB
+	}
+	if x, y := dump(a), dump(b); x != y {
+		t.Fatalf("%s\nversus\n%s", x, y)
+	}
+	sound(t, a)
+	return a, diagsA, diagsB
 }
 
 // sound fails unless objects can be made in some order, each after its relations.
@@ -100,9 +106,9 @@ func sound(t interface{ Fatalf(string, ...any) }, r *desired.Result) {
 // large finds numbers that could be a count of a million.
 var large = regexp.MustCompile(`[0-9]{4}|[0-9][eE]`)
 
-// FuzzBuild: whatever loads can be evaluated without a panic, and no secret is
-// ever in a diagnostic.
-func FuzzBuild(f *testing.F) {
+// seed begins a fuzz test with the configurations of testdata.
+func seed(f *testing.F) {
+	f.Helper()
 	paths, err := txtarSeeds()
 	if err != nil {
 		f.Fatal(err)
@@ -118,6 +124,12 @@ func FuzzBuild(f *testing.F) {
 			}
 		}
 	}
+}
+
+// FuzzBuild: whatever loads can be evaluated without a panic, and no secret is
+// ever in a diagnostic.
+func FuzzBuild(f *testing.F) {
+	seed(f)
 	f.Fuzz(func(t *testing.T, src string) {
 		if large.MatchString(src) {
 			return // a count of a million is allowed, and takes its time
