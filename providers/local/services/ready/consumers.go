@@ -7,7 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/providers/launch"
 	"github.com/msgflo/msgflo/providers/transport"
 )
@@ -89,7 +88,7 @@ func (c *consumers) rose(n int) (rose, lacking []string) {
 
 // describe says how a queue stands, for who waited for n more consumers.
 func (c *consumers) describe(q string, n int) string {
-	name := `"` + diag.Escape(q) + `"`
+	name := quote(q)
 	if c.absent[q] {
 		return "queue " + name + " does not exist"
 	}
