@@ -124,15 +124,6 @@ func partText(t hcl.Traversal) string {
 // the participant that it is evaluated for.
 var componentSelf = []string{"role", "component", "file", "iips"}
 
-// objectPath checks what follows TYPE.NAME[KEY]: an attribute, or in an address
-// an object that a participant or graph gives rise to.
-func (d *decoder) objectPath(t hcl.Traversal, r *Resource, s scope) {
-	if s.address && d.l.isFlow(r.Schema) && d.l.lowered[attr(t, 0)] {
-		return
-	}
-	d.attributes(t, r.Schema.Attrs, kindOf(r))
-}
-
 // isEnd says whether a text names a port in full, "role.port": the role may have dots itself.
 func isEnd(s string) bool {
 	i := strings.LastIndexByte(s, '.')
