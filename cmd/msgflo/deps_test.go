@@ -18,7 +18,7 @@ var floors = map[string]int{
 	"state": 1, "providers": 1, "config/funcs": 1, "planner/recorded": 2,
 	"config": 2, "planner/plan": 2, "providers/rabbitmq": 2, "providers/rabbitmq/mgmt": 1,
 	"providers/transport": 1, "providers/participant": 2, "config/component": 1,
-	"providers/rabbitmq/rabbittest": 2, "providers/rabbitmq/rabbittest/cmd": 7, "providers/fake": 2, "providers/providertest": 2, "providers/providertest/child": 0,
+	"providers/rabbitmq/rabbittest": 2, "providers/rabbitmq/rabbittest/cmd": 7, "providers/fake": 2, "providers/providertest": 2, "providers/providertest/child": 0, "providers/attr": 0,
 	"state/local": 2, "state/http": 2, "state/storetest": 2,
 	"planner/desired/flow": 2, "providers/launch": 1, "providers/discovery/wire": 1,
 	"providers/local/control": 2, "providers/discovery": 2, "providers/mqtt/router": 2, "providers/mqtt/embedded": 2,

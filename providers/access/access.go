@@ -1,8 +1,8 @@
 // Package access is what the blocks of all kinds of brokers have alike: the
-// password that a program prints, how TLS is checked, and why there is no
+// login, the password that a program prints, how TLS is checked, and why there is no
 // connection.
 //
-// It imports providers, providers/transport and the ground floor only.
+// It imports providers, providers/transport, providers/attr and the ground floor only.
 package access
 
 import (
@@ -19,12 +19,34 @@ import (
 	"sync"
 	"time"
 
+	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/attr"
 	"github.com/msgflo/msgflo/providers/transport"
 )
+
+// Whole says that all of an attribute is secret.
+func Whole() []cty.Path { return []cty.Path{{}} }
+
+// UsernameAttr is who logs in; without is who does where neither it nor the URL
+// says so.
+func UsernameAttr(without string) providers.Attr {
+	return providers.Attr{Name: "username", Type: cty.String, Doc: "default: that of the URL, else " + without}
+}
+
+// PasswordAttr is the password, written.
+func PasswordAttr() providers.Attr {
+	return providers.Attr{Name: "password", Type: cty.String, Sensitive: Whole(), Doc: "default: that of the URL"}
+}
+
+// PasswordCommandAttr is the password's program; see Password.
+func PasswordCommandAttr() providers.Attr {
+	return providers.Attr{Name: "password_command", Type: cty.List(cty.String),
+		Doc: "a program and its arguments, run without a shell when the broker is first used; what it prints, less the last newline, is the password"}
+}
 
 // TLSAttr is the block tls of a broker.
 func TLSAttr(doc string) providers.Attr {
@@ -47,17 +69,15 @@ func PrefixAttr() providers.Attr {
 // host. Relative files start from dir. A cty.PathError names the attribute to blame.
 func TLS(block cty.Value, host, dir string) (*tls.Config, error) {
 	c := &tls.Config{ServerName: host, MinVersion: tls.VersionTLS12}
-	if block == cty.NilVal || !block.IsKnown() || block.IsNull() {
+	if !attr.Given(block) {
 		return c, nil
 	}
-	if n := text(block, "server_name"); n != "" {
+	if n := attr.Text(block, "server_name"); n != "" {
 		c.ServerName = n
 	}
-	if v := block.GetAttr("insecure"); v.IsKnown() && !v.IsNull() {
-		c.InsecureSkipVerify = v.True() // asked for by name
-	}
+	c.InsecureSkipVerify = attr.Bool(block, "insecure", false) // asked for by name
 	at := cty.GetAttrPath("tls")
-	if name := text(block, "ca_file"); name != "" {
+	if name := attr.Text(block, "ca_file"); name != "" {
 		pem, err := os.ReadFile(inDir(dir, name))
 		if err != nil {
 			return nil, at.GetAttr("ca_file").NewError(err)
@@ -67,7 +87,7 @@ func TLS(block cty.Value, host, dir string) (*tls.Config, error) {
 			return nil, at.GetAttr("ca_file").NewErrorf("the file has no certificate in PEM form")
 		}
 	}
-	cert, key := text(block, "cert_file"), text(block, "key_file")
+	cert, key := attr.Text(block, "cert_file"), attr.Text(block, "key_file")
 	switch {
 	case cert == "" && key == "":
 		return c, nil
@@ -82,12 +102,14 @@ func TLS(block cty.Value, host, dir string) (*tls.Config, error) {
 	return c, nil
 }
 
-func text(block cty.Value, name string) string {
-	v := block.GetAttr(name)
-	if !v.IsKnown() || v.IsNull() {
-		return ""
+// TLSWarnings says that the block makes connections insecure, if it does. Where
+// is the broker for people.
+func TLSWarnings(c *tls.Config, where string) hcl.Diagnostics {
+	if !c.InsecureSkipVerify {
+		return nil
 	}
-	return v.AsString()
+	return hcl.Diagnostics{diag.Warning(hcl.Range{}, "TLS certificates are not checked",
+		fmt.Sprintf("tls.insecure is set for the broker at %s: anybody on the way can pretend to be it and learn its password.", where))}
 }
 
 func inDir(dir, name string) string {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/attr"
 	"github.com/msgflo/msgflo/providers/mqtt/router/routes"
 	"github.com/msgflo/msgflo/providers/transport"
 	"github.com/msgflo/msgflo/providers/transport/mqtt"
@@ -87,7 +88,7 @@ func (p *provider) applyRetained(ctx context.Context, c providers.Change, null c
 	if after.IsNull() {
 		after = c.Before
 	}
-	topic, payload := textAttr(after, "topic"), textAttr(after, "payload")
+	topic, payload := attr.Text(after, "topic"), attr.Text(after, "payload")
 	r, err := p.broker(ctx)
 	if err != nil {
 		return cty.NilVal, err

@@ -9,6 +9,7 @@ import (
 
 	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/attr"
 	"github.com/msgflo/msgflo/providers/mqtt/router/routes"
 )
 
@@ -55,7 +56,7 @@ func wantedHops(want []providers.Object, lineage string) ([]routes.Hop, map[rout
 	var hops []routes.Hop
 	at := map[routes.Hop]hcl.Range{}
 	for _, o := range want {
-		if o.Type != typeRoute || !set(attr(o.Value, "from")) || !set(attr(o.Value, "to")) {
+		if o.Type != typeRoute || !attr.Given(attr.Of(o.Value, "from")) || !attr.Given(attr.Of(o.Value, "to")) {
 			continue
 		}
 		h := routes.Hop{Route: routeOf(o.Value), Lineage: lineage}

@@ -14,6 +14,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/attr"
 	"github.com/msgflo/msgflo/providers/mqtt/embedded"
 	"github.com/msgflo/msgflo/providers/mqtt/mosquittotest"
 	"github.com/msgflo/msgflo/providers/mqtt/router/retained"
@@ -408,7 +409,7 @@ func TestList(t *testing.T) {
 	}
 	data := Type().Data[typeRetained].Complete(attrs{"topic": str("settings/rate")})
 	res, err := p.Read(t.Context(), []providers.Query{{Type: dataRetained, Value: data}})
-	if err != nil || textAttr(res[0].Value, "payload") != "5" {
+	if err != nil || attr.Text(res[0].Value, "payload") != "5" {
 		t.Errorf("%#v, %v", res, err)
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/attr"
 	"github.com/msgflo/msgflo/providers/mqtt/embedded"
 	"github.com/msgflo/msgflo/providers/mqtt/router/retained"
 	"github.com/msgflo/msgflo/providers/mqtt/router/routes"
@@ -87,7 +88,7 @@ func (p *provider) Read(ctx context.Context, queries []providers.Query) ([]provi
 		topics = append(topics, embedded.LineageTopic)
 	}
 	for _, q := range queries {
-		if t := textAttr(q.Value, "topic"); t != "" && mqtt.CheckTopic(t) == nil {
+		if t := attr.Text(q.Value, "topic"); t != "" && mqtt.CheckTopic(t) == nil {
 			topics = append(topics, t)
 		}
 	}
@@ -121,16 +122,16 @@ func (p *provider) answer(q providers.Query, v *view, all map[string][]byte, r *
 	res := providers.Result{Value: null}
 	switch q.Type {
 	case typeRoute:
-		if route, owner, there := v.find(p.lineage, textAttr(q.Value, "from"), textAttr(q.Value, "to")); there {
+		if route, owner, there := v.find(p.lineage, attr.Text(q.Value, "from"), attr.Text(q.Value, "to")); there {
 			res.Value, res.Owner = routeValue(route), owner
 		}
 	case typeRetained:
-		topic := textAttr(q.Value, "topic")
+		topic := attr.Text(q.Value, "topic")
 		if body, there := all[r.Key(topic)]; there {
 			res.Value = retainedValue(topic, body)
 		}
 	case dataRetained:
-		topic := textAttr(q.Value, "topic")
+		topic := attr.Text(q.Value, "topic")
 		if body, there := all[r.Key(topic)]; there {
 			res.Value = cty.ObjectVal(map[string]cty.Value{"topic": cty.StringVal(topic), "payload": payloadText(body)})
 		}
@@ -199,5 +200,5 @@ func (p *provider) List(ctx context.Context, _, match string) ([]providers.Objec
 var slashless = strings.NewReplacer("/", "\x00") //nolint:gochecknoglobals // a table
 
 func id(o providers.Object) string {
-	return textAttr(o.Value, "topic") + textAttr(o.Value, "from") + arrow + textAttr(o.Value, "to")
+	return attr.Text(o.Value, "topic") + attr.Text(o.Value, "from") + arrow + attr.Text(o.Value, "to")
 }

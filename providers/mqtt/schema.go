@@ -10,25 +10,22 @@ import (
 	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/providers"
 	"github.com/msgflo/msgflo/providers/access"
+	"github.com/msgflo/msgflo/providers/attr"
 	"github.com/msgflo/msgflo/providers/mqtt/embedded"
 	"github.com/msgflo/msgflo/providers/mqtt/router/routes"
 	"github.com/msgflo/msgflo/providers/transport/mqtt"
 )
-
-// whole says that all of an attribute is secret.
-func whole() []cty.Path { return []cty.Path{{}} }
 
 // configSchema is the broker block of an MQTT broker.
 func configSchema() providers.Schema {
 	return providers.Schema{
 		Doc: "An MQTT 3.1.1 broker. Its URL's scheme, mqtt, mqtts, ws or wss, picks this provider.",
 		Attrs: []providers.Attr{
-			{Name: "url", Type: cty.String, Sensitive: whole(), Check: checkURL,
+			{Name: "url", Type: cty.String, Sensitive: access.Whole(), Check: checkURL,
 				Doc: "mqtt(s)://user:password@host:port, or ws(s):// with a path; default with embedded: where that listens"},
-			{Name: "username", Type: cty.String, Doc: "default: that of the URL, else none"},
-			{Name: "password", Type: cty.String, Sensitive: whole(), Doc: "default: that of the URL"},
-			{Name: "password_command", Type: cty.List(cty.String),
-				Doc: "a program and its arguments, run without a shell when the broker is first used; what it prints, less the last newline, is the password"},
+			access.UsernameAttr("none"),
+			access.PasswordAttr(),
+			access.PasswordCommandAttr(),
 			access.TLSAttr("how TLS connections are checked (mqtts, wss)"),
 			{Name: "embedded", Doc: "the agent hosts this broker itself", Attrs: []providers.Attr{
 				{Name: "listen", Type: cty.String, Default: cty.StringVal(embedded.DefaultListen), Doc: "host:port for MQTT"},
@@ -55,7 +52,7 @@ func routeSchema() *providers.Schema {
 				Doc: "whether the broker keeps what is forwarded as the target's last message; what the source has retained is then forwarded when the route is made"},
 		},
 		Validate: checkRoute,
-		ID:       func(v cty.Value) string { return textAttr(v, "from") + arrow + textAttr(v, "to") },
+		ID:       func(v cty.Value) string { return attr.Text(v, "from") + arrow + attr.Text(v, "to") },
 	}
 }
 
@@ -83,8 +80,8 @@ func checkText(check func(string) error) func(cty.Value) error {
 
 // checkRoute finds a route that leads to itself.
 func checkRoute(v cty.Value) []error {
-	from, to := attr(v, "from"), attr(v, "to")
-	if !set(from) || !set(to) || !mqtt.Match(from.AsString(), to.AsString()) {
+	from, to := attr.Of(v, "from"), attr.Of(v, "to")
+	if !attr.Given(from) || !attr.Given(to) || !mqtt.Match(from.AsString(), to.AsString()) {
 		return nil
 	}
 	why := fmt.Errorf("the target is the source: a message would go round for ever")
@@ -103,7 +100,7 @@ func retainedSchema() *providers.Schema {
 			{Name: "qos", Type: cty.Number, Default: cty.NumberIntVal(1), Check: checkQoS,
 				Doc: "subscribers get it with this at most; no broker tells it, so a change of it alone is not seen"},
 		},
-		ID: func(v cty.Value) string { return textAttr(v, "topic") },
+		ID: func(v cty.Value) string { return attr.Text(v, "topic") },
 	}
 }
 
@@ -127,42 +124,17 @@ func retainedData() *providers.Schema {
 	}
 }
 
-// attr is an attribute of an object value, or a null where the value has none.
-func attr(v cty.Value, name string) cty.Value {
-	if v == cty.NilVal || v.IsNull() || !v.IsKnown() || !v.Type().IsObjectType() || !v.Type().HasAttribute(name) {
-		return cty.NullVal(cty.DynamicPseudoType)
-	}
-	a, _ := v.GetAttr(name).Unmark()
-	return a
-}
-
-// set reports whether a value is there and known.
-func set(v cty.Value) bool { return v != cty.NilVal && v.IsKnown() && !v.IsNull() }
-
-func textAttr(v cty.Value, name string) string {
-	a := attr(v, name)
-	if !set(a) || a.Type() != cty.String {
-		return ""
-	}
-	return a.AsString()
-}
-
-func boolAttr(v cty.Value, name string) bool {
-	a := attr(v, name)
-	return set(a) && a.Type() == cty.Bool && a.True()
-}
-
 // qosOf is 1 where it is not said.
 func qosOf(v cty.Value) byte {
-	a := attr(v, "qos")
-	if !set(a) || a.Type() != cty.Number || a.AsBigFloat().Sign() > 0 {
+	a := attr.Of(v, "qos")
+	if !attr.Given(a) || a.Type() != cty.Number || a.AsBigFloat().Sign() > 0 {
 		return mqtt.AtLeastOnce
 	}
 	return mqtt.AtMostOnce
 }
 
 func routeOf(v cty.Value) routes.Route {
-	return routes.Route{From: textAttr(v, "from"), To: textAttr(v, "to"), QoS: qosOf(v), Retain: boolAttr(v, "retain")}
+	return routes.Route{From: attr.Text(v, "from"), To: attr.Text(v, "to"), QoS: qosOf(v), Retain: attr.Bool(v, "retain", false)}
 }
 
 func routeValue(r routes.Route) cty.Value {

@@ -11,6 +11,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/providers/access"
+	"github.com/msgflo/msgflo/providers/attr"
 	"github.com/msgflo/msgflo/providers/mqtt/embedded"
 	"github.com/msgflo/msgflo/providers/transport/mqtt"
 )
@@ -27,11 +28,11 @@ type settings struct {
 
 // readSettings takes a broker block apart and reads the files that it names.
 func readSettings(config cty.Value, dir string) (*settings, error) {
-	raw := textAttr(config, "url")
-	hosted := attr(config, "embedded")
-	s := &settings{embedded: set(hosted), persist: boolAttr(hosted, "persist")}
+	raw := attr.Text(config, "url")
+	hosted := attr.Of(config, "embedded")
+	s := &settings{embedded: attr.Given(hosted), persist: attr.Bool(hosted, "persist", false)}
 	if raw == "" && s.embedded {
-		raw = "mqtt://" + cmp.Or(textAttr(hosted, "listen"), embedded.DefaultListen)
+		raw = "mqtt://" + cmp.Or(attr.Text(hosted, "listen"), embedded.DefaultListen)
 	}
 	at := cty.GetAttrPath("url")
 	if err := mqtt.CheckURL(raw); err != nil {
@@ -44,24 +45,20 @@ func readSettings(config cty.Value, dir string) (*settings, error) {
 	s.user = s.link.User.Username()
 	s.password.Text, _ = s.link.User.Password()
 	s.link.User = nil
-	if u := textAttr(config, "username"); u != "" {
+	if u := attr.Text(config, "username"); u != "" {
 		s.user = u
 	}
-	if p := textAttr(config, "password"); p != "" {
+	if p := attr.Text(config, "password"); p != "" {
 		s.password.Text = p
 	}
-	if c := attr(config, "password_command"); set(c) {
-		for _, a := range c.AsValueSlice() {
-			s.password.Command = append(s.password.Command, a.AsString())
-		}
-	}
+	s.password.Command = attr.Strings(attr.Of(config, "password_command"))
 	s.password.Dir = dir
 	if (s.password.Text != "" || len(s.password.Command) > 0) && s.user == "" {
 		return nil, cty.GetAttrPath("password").NewErrorf("there is a password and no username, which MQTT 3.1.1 does not allow")
 	}
-	block := attr(config, "tls")
+	block := attr.Of(config, "tls")
 	s.tls, err = access.TLS(block, s.link.Hostname(), dir)
-	if err == nil && set(block) && s.link.Scheme != "mqtts" && s.link.Scheme != "wss" {
+	if err == nil && attr.Given(block) && s.link.Scheme != "mqtts" && s.link.Scheme != "wss" {
 		err = cty.GetAttrPath("tls").NewErrorf("there are settings of TLS, and the URL begins with %s://; use %s", s.link.Scheme,
 			map[string]string{"mqtt": "mqtts://", "ws": "wss://"}[s.link.Scheme])
 	}

@@ -10,6 +10,8 @@ import (
 
 	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/access"
+	"github.com/msgflo/msgflo/providers/attr"
 	"github.com/msgflo/msgflo/providers/mqtt/router/routes"
 )
 
@@ -31,7 +33,7 @@ func (s *seen) note(v *view, queries []providers.Query, results []providers.Resu
 		}
 		s.asked = true
 		if results[i].Value.IsNull() {
-			s.coming = append(s.coming, fmt.Sprintf("%q", diag.Escape(textAttr(q.Value, "from"))+arrow+diag.Escape(textAttr(q.Value, "to"))))
+			s.coming = append(s.coming, fmt.Sprintf("%q", diag.Escape(attr.Text(q.Value, "from"))+arrow+diag.Escape(attr.Text(q.Value, "to"))))
 		}
 	}
 	slices.Sort(s.coming)
@@ -53,12 +55,9 @@ func (p *provider) Warnings() hcl.Diagnostics {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	where := p.settings.where()
-	var diags hcl.Diagnostics
+	diags := access.TLSWarnings(p.settings.tls, where)
 	warn := func(summary, format string, args ...any) {
 		diags = append(diags, diag.Warning(hcl.Range{}, summary, fmt.Sprintf(format, args...)))
-	}
-	if p.settings.tls.InsecureSkipVerify {
-		warn("TLS certificates are not checked", "tls.insecure is set for the broker at %s: anybody on the way can pretend to be it and learn its password.", where)
 	}
 	if s.view == nil || !s.asked {
 		return diags

@@ -34,7 +34,6 @@ const (
 // in order on each, so many channels are what pipelines calls.
 type pool struct {
 	settings *settingsOfBroker
-	secrets  *secrets
 	vhost    string
 
 	mu     sync.Mutex
@@ -188,7 +187,7 @@ func (p *pool) dial(ctx context.Context) error {
 	if have || failed != nil {
 		return failed
 	}
-	conn, err := connect(ctx, p.settings, p.secrets, p.vhost)
+	conn, err := connect(ctx, p.settings, p.vhost)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err != nil {
@@ -219,8 +218,8 @@ func (p *pool) close() {
 
 // connect logs in to a vhost. The error is a *providers.ConnectionError, or
 // that of ctx.
-func connect(ctx context.Context, s *settingsOfBroker, sec *secrets, vhost string) (*connection, error) {
-	password, err := sec.of(ctx, s)
+func connect(ctx context.Context, s *settingsOfBroker, vhost string) (*connection, error) {
+	password, err := s.password.Of(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/attr"
 	"github.com/msgflo/msgflo/providers/rabbitmq/mgmt"
 )
 
@@ -104,22 +105,22 @@ func (p *provider) remove(ctx context.Context, c providers.Change) (cty.Value, e
 // describe names an object for errors: queue "jobs" in vhost "/".
 func describe(typ string, v cty.Value) string {
 	in := ""
-	if vhost := stringAttr(v, "vhost"); vhost != "" && typ != typeVhostLimit {
+	if vhost := attr.Text(v, "vhost"); vhost != "" && typ != typeVhostLimit {
 		in = " in vhost " + quote(vhost)
 	}
 	switch typ {
 	case typeBinding:
-		return fmt.Sprintf("binding %s -> %s (key %s)%s", quote(stringAttr(v, "source")), quote(stringAttr(v, "destination")), quote(stringAttr(v, "routing_key")), in)
+		return fmt.Sprintf("binding %s -> %s (key %s)%s", quote(attr.Text(v, "source")), quote(attr.Text(v, "destination")), quote(attr.Text(v, "routing_key")), in)
 	case typeVhostLimit:
-		return "limits of vhost " + quote(stringAttr(v, "vhost"))
+		return "limits of vhost " + quote(attr.Text(v, "vhost"))
 	case typeUserLimit:
-		return "limits of user " + quote(stringAttr(v, "user"))
+		return "limits of user " + quote(attr.Text(v, "user"))
 	case typePermission:
-		return "permission of user " + quote(stringAttr(v, "user")) + in
+		return "permission of user " + quote(attr.Text(v, "user")) + in
 	case typeTopicPerm:
-		return "topic permission of user " + quote(stringAttr(v, "user")) + " on exchange " + quote(stringAttr(v, "exchange")) + in
+		return "topic permission of user " + quote(attr.Text(v, "user")) + " on exchange " + quote(attr.Text(v, "exchange")) + in
 	}
-	return typ + " " + quote(stringAttr(v, "name")) + in
+	return typ + " " + quote(attr.Text(v, "name")) + in
 }
 
 // explainHTTP adds what was tried to a refusal of the management API.

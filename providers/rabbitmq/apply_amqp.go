@@ -12,6 +12,7 @@ import (
 
 	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/attr"
 	"github.com/msgflo/msgflo/providers/rabbitmq/mgmt"
 )
 
@@ -52,14 +53,14 @@ func (p *provider) mark(args map[string]any, shared bool) amqp.Table {
 
 func (p *provider) declareQueue(ctx context.Context, c providers.Change) (cty.Value, error) {
 	v := c.After
-	vhost, name := stringAttr(v, "vhost"), stringAttr(v, "name")
+	vhost, name := attr.Text(v, "vhost"), attr.Text(v, "name")
 	vhostType, err := p.defaultQueueType(ctx, vhost)
 	if err != nil {
 		return cty.NilVal, err
 	}
 	args := p.mark(queueWire(v, vhostType), c.Shared)
 	err = p.pool(vhost).do(ctx, func(ch *amqp.Channel) error {
-		_, err := ch.QueueDeclare(name, boolAttr(v, "durable", true), boolAttr(v, "auto_delete", false), false, false, args)
+		_, err := ch.QueueDeclare(name, attr.Bool(v, "durable", true), attr.Bool(v, "auto_delete", false), false, false, args)
 		return err
 	})
 	if err != nil {
@@ -94,13 +95,13 @@ func (p *provider) defaultQueueType(ctx context.Context, vhost string) (string, 
 
 func (p *provider) declareExchange(ctx context.Context, c providers.Change) (cty.Value, error) {
 	v := c.After
-	vhost, name, kind := stringAttr(v, "vhost"), stringAttr(v, "name"), stringAttr(v, "type")
+	vhost, name, kind := attr.Text(v, "vhost"), attr.Text(v, "name"), attr.Text(v, "type")
 	if err := p.checkExchangeAvailable(ctx, kind, c); err != nil {
 		return cty.NilVal, err
 	}
 	args := p.mark(exchangeWire(v), c.Shared)
 	declare := func(ch *amqp.Channel) error {
-		return ch.ExchangeDeclare(name, kind, boolAttr(v, "durable", true), boolAttr(v, "auto_delete", false), boolAttr(v, "internal", false), false, args)
+		return ch.ExchangeDeclare(name, kind, attr.Bool(v, "durable", true), attr.Bool(v, "auto_delete", false), attr.Bool(v, "internal", false), false, args)
 	}
 	if err := p.pool(vhost).do(ctx, declare); err != nil {
 		return cty.NilVal, explainAMQP("declaring "+describe(typeExchange, v), err)
@@ -135,11 +136,11 @@ func (p *provider) checkExchangeAvailable(ctx context.Context, kind string, c pr
 // unknown type may end.
 func (p *provider) tryExchangeType(ctx context.Context, kind string, c providers.Change) error {
 	v := c.After
-	own := &pool{settings: p.settings, secrets: p.secrets, vhost: stringAttr(v, "vhost")}
+	own := &pool{settings: p.settings, vhost: attr.Text(v, "vhost")}
 	defer own.close()
 	args := p.mark(exchangeWire(v), c.Shared)
 	err := own.do(ctx, func(ch *amqp.Channel) error {
-		return ch.ExchangeDeclare(stringAttr(v, "name"), kind, boolAttr(v, "durable", true), boolAttr(v, "auto_delete", false), boolAttr(v, "internal", false), false, args)
+		return ch.ExchangeDeclare(attr.Text(v, "name"), kind, attr.Bool(v, "durable", true), attr.Bool(v, "auto_delete", false), attr.Bool(v, "internal", false), false, args)
 	})
 	if hasCode(err, amqp.CommandInvalid) {
 		// Not wrapped: what it did to its own connection is no lost connection.
@@ -153,7 +154,7 @@ func (p *provider) tryExchangeType(ctx context.Context, kind string, c providers
 // that no message finds neither.
 func (p *provider) rebind(ctx context.Context, c providers.Change) (cty.Value, error) {
 	made, err := p.bind(ctx, c.After)
-	if err != nil || !set(c.Before) || p.sameBinding(c.Before, made) {
+	if err != nil || !attr.Given(c.Before) || p.sameBinding(c.Before, made) {
 		return made, err
 	}
 	return made, p.unbind(ctx, c.Before)
@@ -165,8 +166,8 @@ func (p *provider) sameBinding(a, b cty.Value) bool {
 }
 
 func (p *provider) bind(ctx context.Context, v cty.Value) (cty.Value, error) {
-	vhost, args := stringAttr(v, "vhost"), bindingWire(v)
-	source, destination, key := stringAttr(v, "source"), stringAttr(v, "destination"), stringAttr(v, "routing_key")
+	vhost, args := attr.Text(v, "vhost"), bindingWire(v)
+	source, destination, key := attr.Text(v, "source"), attr.Text(v, "destination"), attr.Text(v, "routing_key")
 	err := p.pool(vhost).do(ctx, func(ch *amqp.Channel) error {
 		if endLetter(v) == "e" {
 			return ch.ExchangeBind(destination, key, source, false, amqpTable(args))
@@ -196,7 +197,7 @@ func (p *provider) propertiesKey(ctx context.Context, v cty.Value) cty.Value {
 	if err != nil || live.IsNull() {
 		return cty.NullVal(cty.String)
 	}
-	return attr(live, "properties_key")
+	return attr.Of(live, "properties_key")
 }
 
 // unbind removes one binding: over HTTP by its properties key where it has
@@ -205,14 +206,14 @@ func (p *provider) propertiesKey(ctx context.Context, v cty.Value) cty.Value {
 func (p *provider) unbind(ctx context.Context, v cty.Value) error {
 	err := p.unbindAny(ctx, v)
 	if err == nil {
-		p.watch(stringAttr(v, "vhost")).unbound(v)
+		p.watch(attr.Text(v, "vhost")).unbound(v)
 	}
 	return err
 }
 
 func (p *provider) unbindAny(ctx context.Context, v cty.Value) error {
 	what := "removing " + describe(typeBinding, v)
-	if args := plainTable(attr(v, "arguments")); !args.IsNull() {
+	if args := plainTable(attr.Of(v, "arguments")); !args.IsNull() {
 		c, err := p.client(ctx)
 		if err == nil {
 			return explainHTTP(what, unbindOverHTTP(ctx, c, v))
@@ -221,9 +222,9 @@ func (p *provider) unbindAny(ctx context.Context, v cty.Value) error {
 			return err
 		}
 	}
-	source, destination, key := stringAttr(v, "source"), stringAttr(v, "destination"), stringAttr(v, "routing_key")
+	source, destination, key := attr.Text(v, "source"), attr.Text(v, "destination"), attr.Text(v, "routing_key")
 	args := amqpTable(bindingWire(v))
-	err := p.pool(stringAttr(v, "vhost")).do(ctx, func(ch *amqp.Channel) error {
+	err := p.pool(attr.Text(v, "vhost")).do(ctx, func(ch *amqp.Channel) error {
 		if endLetter(v) == "e" {
 			return ch.ExchangeUnbind(destination, key, source, false, args)
 		}
@@ -236,14 +237,14 @@ func (p *provider) unbindAny(ctx context.Context, v cty.Value) error {
 }
 
 func unbindOverHTTP(ctx context.Context, c *mgmt.Client, v cty.Value) error {
-	bs, err := c.BindingsBetween(ctx, stringAttr(v, "vhost"), stringAttr(v, "source"), endLetter(v), stringAttr(v, "destination"))
+	bs, err := c.BindingsBetween(ctx, attr.Text(v, "vhost"), attr.Text(v, "source"), endLetter(v), attr.Text(v, "destination"))
 	if err != nil {
 		return unlessAbsent(err)
 	}
-	key, args := stringAttr(v, "properties_key"), plainTable(attr(v, "arguments"))
+	key, args := attr.Text(v, "properties_key"), plainTable(attr.Of(v, "arguments"))
 	var match []mgmt.Binding
 	for _, b := range bs {
-		if b.RoutingKey != stringAttr(v, "routing_key") || !sameArguments(args, b.Arguments) {
+		if b.RoutingKey != attr.Text(v, "routing_key") || !sameArguments(args, b.Arguments) {
 			continue
 		}
 		if key != "" && b.PropertiesKey == key {

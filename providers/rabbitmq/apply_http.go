@@ -8,6 +8,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/attr"
 	"github.com/msgflo/msgflo/providers/rabbitmq/mgmt"
 )
 
@@ -30,7 +31,7 @@ func (p *provider) put(ctx context.Context, c providers.Change) (cty.Value, erro
 // checkSupported refuses what this version of the broker takes and ignores.
 func (p *provider) checkSupported(typ string, v cty.Value) error {
 	version := p.brokerVersion()
-	if typ == typeVhost && stringAttr(v, "default_queue_type") != "" && before(version, "3.11") {
+	if typ == typeVhost && attr.Text(v, "default_queue_type") != "" && before(version, "3.11") {
 		return at("default_queue_type").NewErrorf("this broker is RabbitMQ %s, which takes a vhost's default queue type and ignores it; 3.11 is the first version that has it. "+
 			"Leave the attribute out and give each queue its type", version)
 	}
@@ -39,7 +40,7 @@ func (p *provider) checkSupported(typ string, v cty.Value) error {
 
 func (p *provider) write(ctx context.Context, c *mgmt.Client, ch providers.Change) error {
 	v := ch.After
-	name, vhost, user := stringAttr(v, "name"), stringAttr(v, "vhost"), stringAttr(v, "user")
+	name, vhost, user := attr.Text(v, "name"), attr.Text(v, "vhost"), attr.Text(v, "user")
 	put := func(body any, segments ...string) error {
 		_, err := c.Put(ctx, body, segments...)
 		return err
@@ -66,9 +67,9 @@ func (p *provider) write(ctx context.Context, c *mgmt.Client, ch providers.Chang
 	case typeOpPolicy:
 		return put(policyWire(v), "operator-policies", vhost, name)
 	case typeParameter:
-		return parameter(stringAttr(v, "component"), toWire(attr(v, "value")))
+		return parameter(attr.Text(v, "component"), toWire(attr.Of(v, "value")))
 	case typeGlobalParam:
-		return put(map[string]any{"value": toWire(attr(v, "value"))}, "global-parameters", name)
+		return put(map[string]any{"value": toWire(attr.Of(v, "value"))}, "global-parameters", name)
 	case typeShovel:
 		return parameter(componentShovel, shovelWire(v))
 	case typeUpstream:
@@ -109,7 +110,7 @@ func (p *provider) readBack(ctx context.Context, c *mgmt.Client, ch providers.Ch
 		return cty.NilVal, explainHTTP("reading back "+describe(ch.Type, ch.After), err)
 	}
 	if err != nil || live.IsNull() {
-		if ch.Type == typeShovel && stringAttr(ch.After, "delete_after") != "" {
+		if ch.Type == typeShovel && attr.Text(ch.After, "delete_after") != "" {
 			return ch.After, nil // done already, and gone
 		}
 		if (ch.Type == typeVhostLimit || ch.Type == typeUserLimit) && !isWritten(normalize(ch.Type, ch.After), "max_connections") {
@@ -120,7 +121,7 @@ func (p *provider) readBack(ctx context.Context, c *mgmt.Client, ch providers.Ch
 	wanted, got := normalize(ch.Type, ch.After), normalize(ch.Type, live)
 	for i := range p.catalogue.resources[ch.Type].Attrs {
 		a := &p.catalogue.resources[ch.Type].Attrs[i]
-		w, g := attr(wanted, a.Name), attr(got, a.Name)
+		w, g := attr.Of(wanted, a.Name), attr.Of(got, a.Name)
 		if !w.IsKnown() || !w.IsWhollyKnown() || a.WriteOnly && w.IsNull() || sameRaw(w, g) || w.IsNull() && g.IsNull() {
 			continue
 		}
@@ -140,7 +141,7 @@ func (p *provider) deleteOverHTTP(ctx context.Context, ch providers.Change) erro
 		return err
 	}
 	v := ch.Before
-	name, vhost, user := stringAttr(v, "name"), stringAttr(v, "vhost"), stringAttr(v, "user")
+	name, vhost, user := attr.Text(v, "name"), attr.Text(v, "vhost"), attr.Text(v, "user")
 	var path []string
 	switch ch.Type {
 	case typeUser:
@@ -151,13 +152,13 @@ func (p *provider) deleteOverHTTP(ctx context.Context, ch providers.Change) erro
 	case typePermission:
 		path = []string{"permissions", vhost, user}
 	case typeTopicPerm:
-		path = []string{"topic-permissions", vhost, user, stringAttr(v, "exchange")}
+		path = []string{"topic-permissions", vhost, user, attr.Text(v, "exchange")}
 	case typePolicy:
 		path = []string{"policies", vhost, name}
 	case typeOpPolicy:
 		path = []string{"operator-policies", vhost, name}
 	case typeParameter:
-		path = []string{"parameters", stringAttr(v, "component"), vhost, name}
+		path = []string{"parameters", attr.Text(v, "component"), vhost, name}
 	case typeGlobalParam:
 		path = []string{"global-parameters", name}
 	case typeShovel:

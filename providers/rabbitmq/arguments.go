@@ -8,6 +8,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/config/diag"
+	"github.com/msgflo/msgflo/providers/attr"
 )
 
 // The queue types.
@@ -135,7 +136,7 @@ func checkArguments(table cty.Value, known []argument, typ, what string) (errs [
 			errs = append(errs, argumentPath(name).NewErrorf("a %s %s does not take the argument %s, which is for %s", typ, what, name, strings.Join(a.types, " and ")))
 			return
 		}
-		if set(v) && !a.kind.takes(v) {
+		if attr.Given(v) && !a.kind.takes(v) {
 			errs = append(errs, argumentPath(name).NewErrorf("%s must be %s, and this is %s; RabbitMQ compares arguments with their type", name, a.kind, describeType(v)))
 		}
 	})

@@ -11,6 +11,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/config/diag"
+	"github.com/msgflo/msgflo/providers/attr"
 )
 
 const maxInt = 1<<53 - 1
@@ -191,7 +192,7 @@ func checkOneLinkURL(s string) error {
 func limitNeeded(names ...string) func(cty.Value) []error {
 	return func(v cty.Value) []error {
 		for _, n := range names {
-			if a := attr(v, n); !a.IsKnown() || !a.IsNull() {
+			if a := attr.Of(v, n); !a.IsKnown() || !a.IsNull() {
 				return nil
 			}
 		}

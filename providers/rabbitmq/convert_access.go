@@ -5,6 +5,7 @@ import (
 
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/msgflo/msgflo/providers/attr"
 	"github.com/msgflo/msgflo/providers/rabbitmq/mgmt"
 )
 
@@ -25,8 +26,8 @@ func vhostValue(v *mgmt.Vhost) cty.Value {
 }
 
 func vhostWire(v cty.Value) map[string]any {
-	body := map[string]any{"description": stringAttr(v, "description"), "tags": strings.Join(stringList(attr(v, "tags")), ",")}
-	if t := stringAttr(v, "default_queue_type"); t != "" {
+	body := map[string]any{"description": attr.Text(v, "description"), "tags": strings.Join(attr.Strings(attr.Of(v, "tags")), ",")}
+	if t := attr.Text(v, "default_queue_type"); t != "" {
 		body["default_queue_type"] = t
 	}
 	return body
@@ -36,7 +37,7 @@ func vhostWire(v cty.Value) map[string]any {
 // difference is all that is known.
 func userValue(u *mgmt.User, wanted cty.Value) cty.Value {
 	password := cty.NullVal(cty.String)
-	if set(wanted) && passwordMatches(text(wanted), u.PasswordHash, u.HashingAlgorithm) {
+	if attr.Given(wanted) && passwordMatches(attr.String(wanted), u.PasswordHash, u.HashingAlgorithm) {
 		password = wanted
 	}
 	return cty.ObjectVal(map[string]cty.Value{
@@ -49,14 +50,14 @@ func userValue(u *mgmt.User, wanted cty.Value) cty.Value {
 // userWire makes a user's body. Without a password of ours the live hash is
 // sent back, so that changing tags leaves the password alone.
 func userWire(v cty.Value, live *mgmt.User) map[string]any {
-	body := map[string]any{"tags": strings.Join(stringList(attr(v, "tags")), ",")}
-	password := attr(v, "password")
+	body := map[string]any{"tags": strings.Join(attr.Strings(attr.Of(v, "tags")), ",")}
+	password := attr.Of(v, "password")
 	switch {
-	case live != nil && (!set(password) || passwordMatches(text(password), live.PasswordHash, live.HashingAlgorithm)):
+	case live != nil && (!attr.Given(password) || passwordMatches(attr.String(password), live.PasswordHash, live.HashingAlgorithm)):
 		body["password_hash"] = live.PasswordHash
 		body["hashing_algorithm"] = live.HashingAlgorithm
-	case set(password):
-		body["password"] = text(password)
+	case attr.Given(password):
+		body["password"] = attr.String(password)
 	default:
 		body["password_hash"] = "" // no login by password
 	}
@@ -87,7 +88,7 @@ func topicPermissionValue(p *mgmt.TopicPermissions) cty.Value {
 func wireNames(v cty.Value, names ...string) map[string]any {
 	m := map[string]any{}
 	for _, n := range names {
-		m[n] = stringAttr(v, n)
+		m[n] = attr.Text(v, n)
 	}
 	return m
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/msgflo/msgflo/providers/attr"
 	"github.com/msgflo/msgflo/providers/rabbitmq/mgmt"
 )
 
@@ -66,7 +67,7 @@ func asURL(v cty.Value) (cty.Value, bool) { return plainURL(v), true }
 // plainURL is the normal form of one URL or several: a list of one is that one.
 func plainURL(v cty.Value) cty.Value {
 	p := plain(v)
-	if set(p) && p.Type().IsTupleType() && p.LengthInt() == 1 {
+	if attr.Given(p) && p.Type().IsTupleType() && p.LengthInt() == 1 {
 		return p.Index(cty.Zero)
 	}
 	return p
@@ -118,22 +119,22 @@ func orText(v cty.Value, unset string) cty.Value {
 // shovelWire is a shovel's parameter value. Settings are sent under the names
 // that every version since 3.7 takes.
 func shovelWire(v cty.Value) map[string]any {
-	m := wireTable(attr(v, "definition"))
+	m := wireTable(attr.Of(v, "definition"))
 	for end, prefix := range map[string]string{"source": "src", "destination": "dest"} {
-		e := attr(v, end)
-		putURL(m, prefix+"-uri", attr(e, "url"))
-		putText(m, prefix+"-queue", attr(e, "queue"))
-		putText(m, prefix+"-exchange", attr(e, "exchange"))
-		putText(m, prefix+"-exchange-key", attr(e, "routing_key"))
+		e := attr.Of(v, end)
+		putURL(m, prefix+"-uri", attr.Of(e, "url"))
+		putText(m, prefix+"-queue", attr.Of(e, "queue"))
+		putText(m, prefix+"-exchange", attr.Of(e, "exchange"))
+		putText(m, prefix+"-exchange-key", attr.Of(e, "routing_key"))
 	}
-	putText(m, "ack-mode", attr(v, "ack_mode"))
+	putText(m, "ack-mode", attr.Of(v, "ack_mode"))
 	if n, ok := intAttr(v, "prefetch"); ok {
 		m["src-prefetch-count"] = n
 	}
 	if n, ok := millis(v, "reconnect_delay", 1000); ok {
 		m["reconnect-delay"] = n
 	}
-	switch s := stringAttr(v, "delete_after"); s {
+	switch s := attr.Text(v, "delete_after"); s {
 	case "", "never":
 	default:
 		m["src-delete-after"] = s
@@ -145,13 +146,13 @@ func shovelWire(v cty.Value) map[string]any {
 }
 
 func putText(m map[string]any, key string, v cty.Value) {
-	if set(v) {
-		m[key] = text(v)
+	if attr.Given(v) {
+		m[key] = attr.String(v)
 	}
 }
 
 func putURL(m map[string]any, key string, v cty.Value) {
-	if u := plainURL(v); set(u) {
+	if u := plainURL(v); attr.Given(u) {
 		m[key] = toWire(u)
 	}
 }
@@ -174,11 +175,11 @@ func upstreamValue(p *mgmt.Parameter) cty.Value {
 }
 
 func upstreamWire(v cty.Value) map[string]any {
-	m := wireTable(attr(v, "definition"))
-	putURL(m, "uri", attr(v, "url"))
-	putText(m, "exchange", attr(v, "exchange"))
-	putText(m, "queue", attr(v, "queue"))
-	putText(m, "ack-mode", attr(v, "ack_mode"))
+	m := wireTable(attr.Of(v, "definition"))
+	putURL(m, "uri", attr.Of(v, "url"))
+	putText(m, "exchange", attr.Of(v, "exchange"))
+	putText(m, "queue", attr.Of(v, "queue"))
+	putText(m, "ack-mode", attr.Of(v, "ack_mode"))
 	for key, name := range map[string]string{"max-hops": "max_hops", "prefetch-count": "prefetch"} {
 		if n, ok := intAttr(v, name); ok {
 			m[key] = n

@@ -5,6 +5,7 @@ import (
 
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/msgflo/msgflo/providers/attr"
 	"github.com/msgflo/msgflo/providers/rabbitmq/mgmt"
 )
 
@@ -106,16 +107,16 @@ func liftDeadLetter(attrs, args map[string]cty.Value) {
 }
 
 func asText(v cty.Value) (cty.Value, bool) {
-	return v, v != cty.NilVal && v.Type() == cty.String && set(v)
+	return v, v != cty.NilVal && v.Type() == cty.String && attr.Given(v)
 }
 
 func asNumber(v cty.Value) (cty.Value, bool) {
-	return v, v != cty.NilVal && v.Type() == cty.Number && set(v)
+	return v, v != cty.NilVal && v.Type() == cty.Number && attr.Given(v)
 }
 
 // asTrue takes a boolean; false is what not having the argument means.
 func asTrue(v cty.Value) (cty.Value, bool) {
-	if v == cty.NilVal || v.Type() != cty.Bool || !set(v) {
+	if v == cty.NilVal || v.Type() != cty.Bool || !attr.Given(v) {
 		return v, false
 	}
 	if v.False() {
@@ -129,28 +130,28 @@ func asMillis(v cty.Value) (cty.Value, bool) { return durationValue(v, 1) }
 // queueType is the type of a wanted or live queue, "" where it is not known
 // yet. It may be written as an argument.
 func queueType(v cty.Value) string {
-	args := attr(v, "arguments")
+	args := attr.Of(v, "arguments")
 	if !args.IsKnown() {
 		return ""
 	}
-	if a := attr(plainTable(args), "x-queue-type"); !a.IsKnown() || set(a) && a.Type() == cty.String {
-		return text(a)
+	if a := attr.Of(plainTable(args), "x-queue-type"); !a.IsKnown() || attr.Given(a) && a.Type() == cty.String {
+		return attr.String(a)
 	}
-	t := attr(v, "type")
+	t := attr.Of(v, "type")
 	if !t.IsKnown() {
 		return ""
 	}
 	if t.IsNull() {
 		return classic
 	}
-	return text(t)
+	return attr.String(t)
 }
 
 // queueWire are the arguments of a queue as the broker gets them. A default is
 // not sent, except the type where the vhost has another default.
 func queueWire(v cty.Value, vhostDefaultType string) map[string]any {
 	v = normalQueue(v)
-	args := wireTable(attr(v, "arguments"))
+	args := wireTable(attr.Of(v, "arguments"))
 	number := func(arg, name string) {
 		if n, ok := intAttr(v, name); ok {
 			args[arg] = n
@@ -162,8 +163,8 @@ func queueWire(v cty.Value, vhostDefaultType string) map[string]any {
 		}
 	}
 	word := func(arg string, a cty.Value) {
-		if set(a) {
-			args[arg] = text(a)
+		if attr.Given(a) {
+			args[arg] = attr.String(a)
 		}
 	}
 	number("x-max-priority", "max_priority")
@@ -171,17 +172,17 @@ func queueWire(v cty.Value, vhostDefaultType string) map[string]any {
 	duration("x-expires", "expires")
 	number("x-max-length", "max_length")
 	number("x-max-length-bytes", "max_length_bytes")
-	word("x-overflow", attr(v, "overflow"))
-	if boolAttr(v, "single_active_consumer", false) {
+	word("x-overflow", attr.Of(v, "overflow"))
+	if attr.Bool(v, "single_active_consumer", false) {
 		args["x-single-active-consumer"] = true
 	}
 	number("x-delivery-limit", "delivery_limit")
-	if d := attr(v, "dead_letter"); set(d) {
-		word("x-dead-letter-exchange", attr(d, "exchange"))
-		word("x-dead-letter-routing-key", attr(d, "routing_key"))
-		word("x-dead-letter-strategy", attr(d, "strategy"))
+	if d := attr.Of(v, "dead_letter"); attr.Given(d) {
+		word("x-dead-letter-exchange", attr.Of(d, "exchange"))
+		word("x-dead-letter-routing-key", attr.Of(d, "routing_key"))
+		word("x-dead-letter-strategy", attr.Of(d, "strategy"))
 	}
-	typ := stringAttr(v, "type")
+	typ := attr.Text(v, "type")
 	other := vhostDefaultType != "" && vhostDefaultType != "undefined" && vhostDefaultType != classic
 	if typ != "" && (typ != classic || other) {
 		args["x-queue-type"] = typ

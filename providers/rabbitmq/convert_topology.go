@@ -6,6 +6,7 @@ import (
 
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/msgflo/msgflo/providers/attr"
 	"github.com/msgflo/msgflo/providers/rabbitmq/mgmt"
 )
 
@@ -31,9 +32,9 @@ func exchangeValue(x *mgmt.Exchange) (v cty.Value, owner string) {
 
 // exchangeWire are the arguments of an exchange as the broker gets them.
 func exchangeWire(v cty.Value) map[string]any {
-	args := wireTable(attr(v, "arguments"))
-	if a := attr(v, "alternate"); set(a) {
-		args["alternate-exchange"] = text(a)
+	args := wireTable(attr.Of(v, "arguments"))
+	if a := attr.Of(v, "alternate"); attr.Given(a) {
+		args["alternate-exchange"] = attr.String(a)
 	}
 	return args
 }
@@ -70,7 +71,7 @@ func plainPropertiesKey(routingKey string) string {
 }
 
 // bindingWire are a binding's arguments as the broker gets them.
-func bindingWire(v cty.Value) map[string]any { return wireTable(attr(v, "arguments")) }
+func bindingWire(v cty.Value) map[string]any { return wireTable(attr.Of(v, "arguments")) }
 
 func policyValue(p *mgmt.Policy) cty.Value {
 	return cty.ObjectVal(map[string]cty.Value{
@@ -94,10 +95,10 @@ func definitionValue(m map[string]any) cty.Value {
 func policyWire(v cty.Value) map[string]any {
 	priority, _ := intAttr(v, "priority")
 	return map[string]any{
-		"pattern":    stringAttr(v, "pattern"),
-		"apply-to":   stringAttr(v, "apply_to"),
+		"pattern":    attr.Text(v, "pattern"),
+		"apply-to":   attr.Text(v, "apply_to"),
 		"priority":   priority,
-		"definition": wireTable(attr(v, "definition")),
+		"definition": wireTable(attr.Of(v, "definition")),
 	}
 }
 

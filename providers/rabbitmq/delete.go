@@ -11,6 +11,7 @@ import (
 
 	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/attr"
 	"github.com/msgflo/msgflo/providers/rabbitmq/mgmt"
 )
 
@@ -21,7 +22,7 @@ func (p *provider) deleteQueue(ctx context.Context, c providers.Change) error {
 	if err := p.checkQueueBindings(ctx, c); err != nil {
 		return err
 	}
-	vhost, name := stringAttr(c.Before, "vhost"), stringAttr(c.Before, "name")
+	vhost, name := attr.Text(c.Before, "vhost"), attr.Text(c.Before, "name")
 	what := "deleting " + describe(typeQueue, c.Before)
 	if c.AllowLoss {
 		return gone(what, p.queueDelete(ctx, vhost, name, false, false))
@@ -90,8 +91,8 @@ func (p *provider) checkQueueBindings(ctx context.Context, c providers.Change) e
 }
 
 func (p *provider) checkBindingsTo(ctx context.Context, client *mgmt.Client, c providers.Change) error {
-	vhost := stringAttr(c.Before, "vhost")
-	bs, err := p.watch(vhost).bindings(ctx, client, endpoint{vhost, c.Type, stringAttr(c.Before, "name")})
+	vhost := attr.Text(c.Before, "vhost")
+	bs, err := p.watch(vhost).bindings(ctx, client, endpoint{vhost, c.Type, attr.Text(c.Before, "name")})
 	if err != nil {
 		return explainHTTP("reading the bindings of "+describe(c.Type, c.Before), err)
 	}
@@ -133,7 +134,7 @@ func listed(names []string) string {
 // deleteExchange deletes an exchange if no binding goes with it that the plan
 // did not show. AMQP's if-unused guards those that it is the source of.
 func (p *provider) deleteExchange(ctx context.Context, c providers.Change) error {
-	vhost, name := stringAttr(c.Before, "vhost"), stringAttr(c.Before, "name")
+	vhost, name := attr.Text(c.Before, "vhost"), attr.Text(c.Before, "name")
 	what := "deleting " + describe(typeExchange, c.Before)
 	client, err := p.client(ctx)
 	if err != nil && !errors.Is(err, errNoManagement) {
@@ -171,7 +172,7 @@ func (p *provider) deleteVhost(ctx context.Context, c providers.Change) error {
 	if err != nil {
 		return err
 	}
-	name := stringAttr(c.Before, "name")
+	name := attr.Text(c.Before, "name")
 	d, err := p.vhostDepth(ctx, client, name)
 	if absent(err) {
 		return nil

@@ -9,6 +9,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/attr"
 	"github.com/msgflo/msgflo/providers/rabbitmq/mgmt"
 )
 
@@ -28,7 +29,7 @@ func (p *provider) Depth(ctx context.Context, queries []providers.Query) ([]prov
 	g.SetLimit(parallelReads)
 	for i, q := range queries {
 		g.Go(func() (err error) {
-			depths[i], err = p.depth(ctx, client, q, surveys[stringAttr(q.Value, "vhost")])
+			depths[i], err = p.depth(ctx, client, q, surveys[attr.Text(q.Value, "vhost")])
 			return err
 		})
 	}
@@ -52,7 +53,7 @@ func (p *provider) surveys(ctx context.Context, c *mgmt.Client, queries []provid
 	count := map[string]int{}
 	for _, q := range queries {
 		if q.Type == typeQueue || q.Type == typeExchange {
-			count[stringAttr(q.Value, "vhost")]++
+			count[attr.Text(q.Value, "vhost")]++
 		}
 	}
 	out := map[string]survey{}
@@ -119,7 +120,7 @@ func (s survey) status(ctx context.Context, c *mgmt.Client, vhost, name string) 
 }
 
 func (p *provider) depth(ctx context.Context, c *mgmt.Client, q providers.Query, s survey) (d providers.Depth, err error) {
-	vhost, name := stringAttr(q.Value, "vhost"), stringAttr(q.Value, "name")
+	vhost, name := attr.Text(q.Value, "vhost"), attr.Text(q.Value, "name")
 	switch q.Type {
 	case typeVhost:
 		if c == nil {

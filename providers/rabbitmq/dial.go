@@ -39,7 +39,7 @@ func (p *provider) messages(ctx context.Context, vhost string) (transport.Conn, 
 }
 
 func (p *provider) dialVhost(ctx context.Context, vhost string) (transport.Conn, error) {
-	password, err := p.secrets.of(ctx, p.settings)
+	password, err := p.settings.password.Of(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/msgflo/msgflo/providers/attr"
 )
 
 // maxMillis is the longest time to live that RabbitMQ takes, 2^32-1 ms
@@ -79,7 +81,7 @@ func formatMillis(ms int64) string {
 // durationValue is the language's form of a count of time units that the
 // broker stores; null where it is none (a queue made by others may hold anything).
 func durationValue(v cty.Value, unitMillis int64) (cty.Value, bool) {
-	if !set(v) || v.Type() != cty.Number {
+	if !attr.Given(v) || v.Type() != cty.Number {
 		return cty.NullVal(cty.String), false
 	}
 	n, acc := v.AsBigFloat().Int64()
@@ -92,7 +94,7 @@ func durationValue(v cty.Value, unitMillis int64) (cty.Value, bool) {
 // canonicalDuration is the one spelling of a duration: "90m" and "1h30m" are
 // the same to the diff.
 func canonicalDuration(v cty.Value) cty.Value {
-	if !set(v) || v.Type() != cty.String {
+	if !attr.Given(v) || v.Type() != cty.String {
 		return v
 	}
 	ms, err := parseDuration(v.AsString())
@@ -104,7 +106,7 @@ func canonicalDuration(v cty.Value) cty.Value {
 
 // millis is the number of a duration attribute in the given unit.
 func millis(v cty.Value, name string, unitMillis int64) (int64, bool) {
-	s := stringAttr(v, name)
+	s := attr.Text(v, name)
 	if s == "" {
 		return 0, false
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/attr"
 	"github.com/msgflo/msgflo/providers/transport"
 )
 
@@ -57,13 +58,13 @@ func initialSchema() *providers.Schema {
 // sendInitial publishes an initial packet. It returns once the broker has
 // taken the message; if it was taken and its confirmation lost, it is sent again.
 func (p *provider) sendInitial(ctx context.Context, v cty.Value) (cty.Value, error) {
-	vhost, queue := stringAttr(v, "vhost"), stringAttr(v, "queue")
-	what := "sending the initial packet to " + describe(typeQueue, cty.ObjectVal(map[string]cty.Value{"name": attr(v, "queue"), "vhost": attr(v, "vhost")}))
+	vhost, queue := attr.Text(v, "vhost"), attr.Text(v, "queue")
+	what := "sending the initial packet to " + describe(typeQueue, cty.ObjectVal(map[string]cty.Value{"name": attr.Of(v, "queue"), "vhost": attr.Of(v, "vhost")}))
 	c, err := p.messages(ctx, vhost)
 	if err != nil {
 		return cty.NilVal, err
 	}
-	m := transport.Message{Body: []byte(stringAttr(v, "payload")), Persistent: true}
+	m := transport.Message{Body: []byte(attr.Text(v, "payload")), Persistent: true}
 	if json.Valid(m.Body) {
 		m.ContentType = "application/json"
 	}

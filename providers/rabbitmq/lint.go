@@ -9,6 +9,7 @@ import (
 
 	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/attr"
 )
 
 // matchTimeout bounds one match: Perl-compatible patterns can take for ever.
@@ -50,7 +51,7 @@ func lintPolicies(typ string, want, live []providers.Object) hcl.Diagnostics {
 			continue
 		}
 		for r, policies := range ranks {
-			if r.vhost != stringAttr(o.Value, "vhost") {
+			if r.vhost != attr.Text(o.Value, "vhost") {
 				continue
 			}
 			var first *rival
@@ -77,12 +78,12 @@ func rivals(typ string, want, live []providers.Object) map[rank][]*rival {
 	all := map[rank][]*rival{}
 	names := map[[2]string]bool{}
 	add := func(o providers.Object, wanted bool) {
-		if o.Type != typ || !set(o.Value) {
+		if o.Type != typ || !attr.Given(o.Value) {
 			return
 		}
 		n, _ := intAttr(o.Value, "priority")
-		p := &rival{name: stringAttr(o.Value, "name"), vhost: stringAttr(o.Value, "vhost"), applyTo: stringAttr(o.Value, "apply_to"),
-			pattern: stringAttr(o.Value, "pattern"), priority: n, object: o, wanted: wanted}
+		p := &rival{name: attr.Text(o.Value, "name"), vhost: attr.Text(o.Value, "vhost"), applyTo: attr.Text(o.Value, "apply_to"),
+			pattern: attr.Text(o.Value, "pattern"), priority: n, object: o, wanted: wanted}
 		if names[[2]string{p.vhost, p.name}] {
 			return // the live form of one that is wanted
 		}
@@ -132,7 +133,7 @@ func (p *rival) applies(o providers.Object) bool {
 			return false
 		}
 	}
-	ok, err := p.re.MatchString(stringAttr(o.Value, "name"))
+	ok, err := p.re.MatchString(attr.Text(o.Value, "name"))
 	return ok && err == nil
 }
 

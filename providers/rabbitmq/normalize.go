@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/msgflo/msgflo/providers/attr"
 )
 
 // Normalize implements providers.Normalizer: the form in which a wanted, a
@@ -22,28 +24,28 @@ func normalize(typ string, v cty.Value) cty.Value {
 	case typeExchange:
 		return normalExchange(v)
 	case typeBinding:
-		return change(v, map[string]cty.Value{"arguments": plainTable(attr(v, "arguments"))})
+		return change(v, map[string]cty.Value{"arguments": plainTable(attr.Of(v, "arguments"))})
 	case typePolicy, typeOpPolicy:
-		return change(v, map[string]cty.Value{"definition": plain(attr(v, "definition"))})
+		return change(v, map[string]cty.Value{"definition": plain(attr.Of(v, "definition"))})
 	case typeParameter, typeGlobalParam:
-		return change(v, map[string]cty.Value{"value": plain(attr(v, "value"))})
+		return change(v, map[string]cty.Value{"value": plain(attr.Of(v, "value"))})
 	case typeShovel:
 		return normalShovel(v)
 	case typeUpstream:
 		return change(v, map[string]cty.Value{
-			"url": plainURL(attr(v, "url")), "definition": plainTable(attr(v, "definition")),
-			"expires": canonicalDuration(attr(v, "expires")), "message_ttl": canonicalDuration(attr(v, "message_ttl")),
+			"url": plainURL(attr.Of(v, "url")), "definition": plainTable(attr.Of(v, "definition")),
+			"expires": canonicalDuration(attr.Of(v, "expires")), "message_ttl": canonicalDuration(attr.Of(v, "message_ttl")),
 		})
 	case typeVhost:
-		return change(v, map[string]cty.Value{"tags": emptyIsNull(attr(v, "tags")), "description": blankIsNull(attr(v, "description"))})
+		return change(v, map[string]cty.Value{"tags": emptyIsNull(attr.Of(v, "tags")), "description": blankIsNull(attr.Of(v, "description"))})
 	case typeUser:
-		return change(v, map[string]cty.Value{"tags": emptyIsNull(attr(v, "tags"))})
+		return change(v, map[string]cty.Value{"tags": emptyIsNull(attr.Of(v, "tags"))})
 	case typeVhostLimit:
-		return change(v, map[string]cty.Value{"name": attr(v, "vhost"),
-			"max_connections": unlimitedIsNull(attr(v, "max_connections")), "max_queues": unlimitedIsNull(attr(v, "max_queues"))})
+		return change(v, map[string]cty.Value{"name": attr.Of(v, "vhost"),
+			"max_connections": unlimitedIsNull(attr.Of(v, "max_connections")), "max_queues": unlimitedIsNull(attr.Of(v, "max_queues"))})
 	case typeUserLimit:
 		return change(v, map[string]cty.Value{
-			"max_connections": unlimitedIsNull(attr(v, "max_connections")), "max_channels": unlimitedIsNull(attr(v, "max_channels"))})
+			"max_connections": unlimitedIsNull(attr.Of(v, "max_connections")), "max_channels": unlimitedIsNull(attr.Of(v, "max_channels"))})
 	}
 	return v
 }
@@ -69,7 +71,7 @@ func sameRaw(a, b cty.Value) bool {
 	if a.IsKnown() && b.IsKnown() && a.IsNull() && b.IsNull() {
 		return true
 	}
-	if a.Type() == cty.String && b.Type() == cty.String && set(a) && set(b) && !a.IsMarked() {
+	if a.Type() == cty.String && b.Type() == cty.String && attr.Given(a) && attr.Given(b) && !a.IsMarked() {
 		return a.AsString() == b.AsString()
 	}
 	return a.RawEquals(b)
@@ -78,15 +80,15 @@ func sameRaw(a, b cty.Value) bool {
 func normalQueue(v cty.Value) cty.Value {
 	to := map[string]cty.Value{}
 	for _, n := range []string{"message_ttl", "expires"} {
-		if a := attr(v, n); set(a) {
+		if a := attr.Of(v, n); attr.Given(a) {
 			to[n] = canonicalDuration(a)
 		}
 	}
-	if a := attr(v, "single_active_consumer"); set(a) && a.False() {
+	if a := attr.Of(v, "single_active_consumer"); attr.Given(a) && a.False() {
 		to["single_active_consumer"] = cty.NullVal(cty.Bool)
 	}
-	args := attr(v, "arguments")
-	if set(args) {
+	args := attr.Of(v, "arguments")
+	if attr.Given(args) {
 		liftWanted(v, to, args)
 	}
 	return change(v, to)
@@ -108,8 +110,8 @@ func liftWanted(v cty.Value, to map[string]cty.Value, args cty.Value) {
 }
 
 func normalExchange(v cty.Value) cty.Value {
-	args := attr(v, "arguments")
-	if !set(args) {
+	args := attr.Of(v, "arguments")
+	if !attr.Given(args) {
 		return v
 	}
 	rest := map[string]cty.Value{}
@@ -124,27 +126,27 @@ func normalExchange(v cty.Value) cty.Value {
 }
 
 func normalShovel(v cty.Value) cty.Value {
-	to := map[string]cty.Value{"definition": plainTable(attr(v, "definition")), "reconnect_delay": canonicalDuration(attr(v, "reconnect_delay"))}
+	to := map[string]cty.Value{"definition": plainTable(attr.Of(v, "definition")), "reconnect_delay": canonicalDuration(attr.Of(v, "reconnect_delay"))}
 	for _, end := range []string{"source", "destination"} {
-		if e := attr(v, end); set(e) {
-			to[end] = change(e, map[string]cty.Value{"url": plainURL(attr(e, "url"))})
+		if e := attr.Of(v, end); attr.Given(e) {
+			to[end] = change(e, map[string]cty.Value{"url": plainURL(attr.Of(e, "url"))})
 		}
 	}
-	if d := attr(v, "delete_after"); text(d) == "never" {
+	if d := attr.Of(v, "delete_after"); attr.String(d) == "never" {
 		to["delete_after"] = cty.NullVal(cty.String)
 	}
 	return change(v, to)
 }
 
 func emptyIsNull(v cty.Value) cty.Value {
-	if set(v) && v.CanIterateElements() && v.LengthInt() == 0 {
+	if attr.Given(v) && v.CanIterateElements() && v.LengthInt() == 0 {
 		return cty.NullVal(v.Type())
 	}
 	return v
 }
 
 func blankIsNull(v cty.Value) cty.Value {
-	if set(v) && text(v) == "" {
+	if attr.Given(v) && attr.String(v) == "" {
 		return cty.NullVal(cty.String)
 	}
 	return v
@@ -152,7 +154,7 @@ func blankIsNull(v cty.Value) cty.Value {
 
 // unlimitedIsNull: a negative limit is none.
 func unlimitedIsNull(v cty.Value) cty.Value {
-	if set(v) && v.Type() == cty.Number && v.AsBigFloat().Sign() < 0 {
+	if attr.Given(v) && v.Type() == cty.Number && v.AsBigFloat().Sign() < 0 {
 		return cty.NullVal(cty.Number)
 	}
 	return v

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/attr"
 	"github.com/msgflo/msgflo/providers/rabbitmq/mgmt"
 )
 
@@ -24,7 +25,7 @@ func (p *provider) Observe(ctx context.Context, queries []providers.Query) ([]pr
 	seen := map[string]map[string]providers.Traffic{}
 	out := make([]providers.Traffic, len(queries))
 	for i, q := range queries {
-		vhost, name := stringAttr(q.Value, "vhost"), stringAttr(q.Value, "name")
+		vhost, name := attr.Text(q.Value, "vhost"), attr.Text(q.Value, "name")
 		if _, asked := seen[vhost]; !asked {
 			if seen[vhost], err = trafficOf(ctx, c, vhost); err != nil {
 				return nil, p.managementError(err)

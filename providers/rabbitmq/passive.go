@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/attr"
 )
 
 // readPassively answers what AMQP alone can: whether a queue or an exchange
@@ -27,7 +28,7 @@ func (p *provider) readPassively(ctx context.Context, queries []providers.Query,
 			}
 			results[i] = providers.Result{Value: v, Err: err}
 			if _, refused := errors.AsType[*vhostError](err); refused {
-				results[i].Err, results[i].Needs = nil, providers.Need{Type: typeVhost, Name: stringAttr(q.Value, "vhost")}
+				results[i].Err, results[i].Needs = nil, providers.Need{Type: typeVhost, Name: attr.Text(q.Value, "vhost")}
 			}
 			return nil
 		})
@@ -38,7 +39,7 @@ func (p *provider) readPassively(ctx context.Context, queries []providers.Query,
 func (p *provider) readOnePassively(ctx context.Context, q providers.Query) (cty.Value, error) {
 	t := p.nullType(q.Type)
 	null := cty.NullVal(t)
-	vhost, name := stringAttr(q.Value, "vhost"), stringAttr(q.Value, "name")
+	vhost, name := attr.Text(q.Value, "vhost"), attr.Text(q.Value, "name")
 	facts := map[string]cty.Value{}
 	var call func(*amqp.Channel) error
 	switch q.Type {
@@ -73,9 +74,9 @@ func (p *provider) readOnePassively(ctx context.Context, q providers.Query) (cty
 // is, else unknown.
 func (p *provider) bindingPassively(ctx context.Context, v, null cty.Value) (cty.Value, error) {
 	for _, end := range []struct{ typ, name string }{
-		{typeExchange, stringAttr(v, "source")}, {stringAttr(v, "destination_type"), stringAttr(v, "destination")},
+		{typeExchange, attr.Text(v, "source")}, {attr.Text(v, "destination_type"), attr.Text(v, "destination")},
 	} {
-		q := providers.Query{Type: end.typ, Value: cty.ObjectVal(map[string]cty.Value{"name": cty.StringVal(end.name), "vhost": attr(v, "vhost")})}
+		q := providers.Query{Type: end.typ, Value: cty.ObjectVal(map[string]cty.Value{"name": cty.StringVal(end.name), "vhost": attr.Of(v, "vhost")})}
 		live, err := p.readOnePassively(ctx, q)
 		if err != nil || live.IsNull() {
 			return null, err
@@ -93,7 +94,7 @@ func unknownBut(named cty.Value, s *providers.Schema, facts map[string]cty.Value
 		case ok:
 			m[a.Name] = f
 		case a.Identity:
-			m[a.Name] = attr(named, a.Name)
+			m[a.Name] = attr.Of(named, a.Name)
 		default:
 			m[a.Name] = cty.UnknownVal(a.ValueType())
 		}

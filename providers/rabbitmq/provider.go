@@ -23,7 +23,6 @@ type provider struct {
 	catalogue *catalogue
 	types     map[string]cty.Type // implied types by query type, for nulls
 	settings  *settingsOfBroker
-	secrets   *secrets
 	lineage   string
 	marks     bool
 	log       *slog.Logger
@@ -48,7 +47,7 @@ func (c *catalogue) open(_ context.Context, env providers.Env) (providers.Provid
 		return nil, err
 	}
 	p := &provider{
-		catalogue: c, types: map[string]cty.Type{}, settings: s, secrets: &secrets{},
+		catalogue: c, types: map[string]cty.Type{}, settings: s,
 		lineage: env.Lineage, marks: env.Marks && env.Lineage != "", pools: map[string]*pool{}, log: env.Logger(),
 	}
 	for name, schema := range c.resources {
@@ -97,7 +96,7 @@ func (p *provider) connectAPI(ctx context.Context) (*mgmt.Client, *mgmt.Overview
 	if p.settings.management == "" {
 		return nil, nil, errNoManagement
 	}
-	password, err := p.secrets.of(ctx, p.settings)
+	password, err := p.settings.password.Of(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -138,7 +137,7 @@ func (p *provider) pool(vhost string) *pool {
 	defer p.mu.Unlock()
 	q := p.pools[vhost]
 	if q == nil {
-		q = &pool{settings: p.settings, secrets: p.secrets, vhost: vhost}
+		q = &pool{settings: p.settings, vhost: vhost}
 		p.pools[vhost] = q
 		p.log.Log(context.Background(), providers.LevelTrace, "AMQP", "address", p.settings.url.address(), "vhost", vhost)
 	}

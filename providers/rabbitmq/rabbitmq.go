@@ -11,6 +11,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/attr"
 )
 
 // The object types, as the language names their blocks.
@@ -95,7 +96,7 @@ func takesVhost(typ string) bool {
 }
 
 func defaultVhost(config cty.Value) string {
-	raw := stringAttr(config, "url")
+	raw := attr.Text(config, "url")
 	u, err := parseURL(raw)
 	if err != nil {
 		return "/"

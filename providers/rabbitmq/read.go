@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/attr"
 	"github.com/msgflo/msgflo/providers/rabbitmq/mgmt"
 )
 
@@ -68,7 +69,7 @@ func (r *reader) run(ctx context.Context) error {
 		case typeInitial:
 			r.results[i].Value = cty.UnknownVal(r.p.nullType(typeInitial))
 		case typeQueue, typeExchange, typeBinding, typePolicy, typeOpPolicy, typeParameter, typeShovel, typeUpstream:
-			v := stringAttr(q.Value, "vhost")
+			v := attr.Text(q.Value, "vhost")
 			vhosts[v] = append(vhosts[v], i)
 		case typeVhost, typeUser, typePermission, typeTopicPerm, typeVhostLimit, typeUserLimit, typeGlobalParam:
 			globals[q.Type] = append(globals[q.Type], i)
@@ -161,16 +162,16 @@ func (r *reader) none(i int) error {
 // would be wrong, or for nothing.
 func transient(q providers.Query) string {
 	switch {
-	case q.Type == typeQueue && boolAttr(q.Value, "auto_delete", false):
+	case q.Type == typeQueue && attr.Bool(q.Value, "auto_delete", false):
 		return "it is auto_delete, and goes with its last consumer"
-	case q.Type == typeShovel && text(normalShovelEnd(q.Value)) != "":
+	case q.Type == typeShovel && attr.String(normalShovelEnd(q.Value)) != "":
 		return "it has delete_after, and is gone when its work is done"
 	}
 	return ""
 }
 
 // normalShovelEnd is delete_after, null where that is never.
-func normalShovelEnd(v cty.Value) cty.Value { return attr(normalize(typeShovel, v), "delete_after") }
+func normalShovelEnd(v cty.Value) cty.Value { return attr.Of(normalize(typeShovel, v), "delete_after") }
 
 func (p *provider) nullType(typ string) cty.Type {
 	if t, ok := p.types[typ]; ok {

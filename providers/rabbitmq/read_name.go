@@ -6,6 +6,7 @@ import (
 
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/msgflo/msgflo/providers/attr"
 	"github.com/msgflo/msgflo/providers/rabbitmq/mgmt"
 )
 
@@ -22,7 +23,7 @@ func (r *reader) byName(ctx context.Context, i int) error {
 // readOne reads the object that the identity attributes in v name; null or an
 // error of kind mgmt.NotFound where it is absent.
 func (p *provider) readOne(ctx context.Context, c *mgmt.Client, typ string, v cty.Value) (live cty.Value, owner string, err error) {
-	name, vhost := stringAttr(v, "name"), stringAttr(v, "vhost")
+	name, vhost := attr.Text(v, "name"), attr.Text(v, "vhost")
 	none := cty.NullVal(p.nullType(typ))
 	switch typ {
 	case typeQueue, dataPrefix + typeQueue:
@@ -37,7 +38,7 @@ func (p *provider) readOne(ctx context.Context, c *mgmt.Client, typ string, v ct
 	case typeExchange, dataPrefix + typeExchange:
 		return readAs(func() (*mgmt.Exchange, error) { return c.Exchange(ctx, vhost, name) }, exchangeValue)
 	case typeBinding:
-		bs, err := c.BindingsBetween(ctx, vhost, stringAttr(v, "source"), endLetter(v), stringAttr(v, "destination"))
+		bs, err := c.BindingsBetween(ctx, vhost, attr.Text(v, "source"), endLetter(v), attr.Text(v, "destination"))
 		if err != nil {
 			return none, "", err
 		}
@@ -50,7 +51,7 @@ func (p *provider) readOne(ctx context.Context, c *mgmt.Client, typ string, v ct
 	case typeOpPolicy:
 		return readOperatorPolicy(ctx, c, vhost, name)
 	case typeParameter:
-		return readPlain(func() (*mgmt.Parameter, error) { return c.Parameter(ctx, stringAttr(v, "component"), vhost, name) }, parameterValue)
+		return readPlain(func() (*mgmt.Parameter, error) { return c.Parameter(ctx, attr.Text(v, "component"), vhost, name) }, parameterValue)
 	case typeShovel:
 		return readPlain(func() (*mgmt.Parameter, error) { return c.Parameter(ctx, componentShovel, vhost, name) }, shovelValue)
 	case typeUpstream:
@@ -63,15 +64,15 @@ func (p *provider) readOne(ctx context.Context, c *mgmt.Client, typ string, v ct
 		live, err := p.vhostData(ctx, c, name)
 		return live, "", err
 	case typeUser:
-		return readPlain(func() (*mgmt.User, error) { return c.User(ctx, name) }, func(u *mgmt.User) cty.Value { return userValue(u, attr(v, "password")) })
+		return readPlain(func() (*mgmt.User, error) { return c.User(ctx, name) }, func(u *mgmt.User) cty.Value { return userValue(u, attr.Of(v, "password")) })
 	case typePermission:
-		return readPlain(func() (*mgmt.Permissions, error) { return c.PermissionsOf(ctx, vhost, stringAttr(v, "user")) }, permissionValue)
+		return readPlain(func() (*mgmt.Permissions, error) { return c.PermissionsOf(ctx, vhost, attr.Text(v, "user")) }, permissionValue)
 	case typeTopicPerm:
 		return readTopicPermission(ctx, c, v, none)
 	case typeVhostLimit:
 		return readLimits(typ, vhost, none, func() (mgmt.Limits, error) { return c.VhostLimitsOf(ctx, vhost) })
 	case typeUserLimit:
-		user := stringAttr(v, "user")
+		user := attr.Text(v, "user")
 		return readLimits(typ, user, none, func() (mgmt.Limits, error) { return c.UserLimitsOf(ctx, user) })
 	}
 	return none, "", fmt.Errorf("a RabbitMQ broker has no objects of type %q", typ)
@@ -91,12 +92,12 @@ func readPlain[T any](read func() (*T, error), convert func(*T) cty.Value) (cty.
 }
 
 func readTopicPermission(ctx context.Context, c *mgmt.Client, v, none cty.Value) (cty.Value, string, error) {
-	all, err := c.TopicPermissionsOf(ctx, stringAttr(v, "vhost"), stringAttr(v, "user"))
+	all, err := c.TopicPermissionsOf(ctx, attr.Text(v, "vhost"), attr.Text(v, "user"))
 	if err != nil {
 		return none, "", err
 	}
 	for i := range all {
-		if all[i].Exchange == stringAttr(v, "exchange") {
+		if all[i].Exchange == attr.Text(v, "exchange") {
 			return topicPermissionValue(&all[i]), "", nil
 		}
 	}
@@ -116,7 +117,7 @@ func readLimits(typ, name string, none cty.Value, read func() (mgmt.Limits, erro
 }
 
 func endLetter(v cty.Value) string {
-	if stringAttr(v, "destination_type") == typeExchange {
+	if attr.Text(v, "destination_type") == typeExchange {
 		return "e"
 	}
 	return "q"
@@ -125,11 +126,11 @@ func endLetter(v cty.Value) string {
 // matchBinding finds the wanted binding among those between its ends: by the
 // broker's properties key where one is recorded, else by key and arguments.
 func matchBinding(v cty.Value, bs []mgmt.Binding) *mgmt.Binding {
-	key, args := stringAttr(v, "properties_key"), plainTable(attr(v, "arguments"))
+	key, args := attr.Text(v, "properties_key"), plainTable(attr.Of(v, "arguments"))
 	var found *mgmt.Binding
 	for i := range bs {
 		b := &bs[i]
-		if b.RoutingKey != stringAttr(v, "routing_key") {
+		if b.RoutingKey != attr.Text(v, "routing_key") {
 			continue
 		}
 		if key != "" && b.PropertiesKey == key {

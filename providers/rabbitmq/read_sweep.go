@@ -6,6 +6,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/msgflo/msgflo/providers/attr"
 	"github.com/msgflo/msgflo/providers/rabbitmq/mgmt"
 )
 
@@ -17,7 +18,7 @@ func (r *reader) sweep(ctx context.Context, vhost string, wanted []int) error {
 		q := r.queries[i]
 		types[q.Type] = true
 		if q.Type == typeBinding && !keys {
-			keys = !plainTable(attr(q.Value, "arguments")).IsNull()
+			keys = !plainTable(attr.Of(q.Value, "arguments")).IsNull()
 		}
 	}
 	defs, err := readDefinitions(ctx, r.client, vhost, types, keys)
@@ -154,7 +155,7 @@ func index(d *mgmt.Definitions) *indexed {
 
 // find answers one query.
 func (x *indexed) find(typ string, v cty.Value) (live cty.Value, owner string, ok bool) {
-	name := stringAttr(v, "name")
+	name := attr.Text(v, "name")
 	parameter := func(component string, convert func(*mgmt.Parameter) cty.Value) (cty.Value, string, bool) {
 		p, ok := x.parameters[componentName{component, name}]
 		if !ok {
@@ -184,7 +185,7 @@ func (x *indexed) find(typ string, v cty.Value) (live cty.Value, owner string, o
 	case typeOpPolicy:
 		return parameter(componentOpPolicy, operatorPolicyValue)
 	case typeParameter:
-		return parameter(stringAttr(v, "component"), parameterValue)
+		return parameter(attr.Text(v, "component"), parameterValue)
 	case typeShovel:
 		return parameter(componentShovel, shovelValue)
 	case typeUpstream:
@@ -194,12 +195,12 @@ func (x *indexed) find(typ string, v cty.Value) (live cty.Value, owner string, o
 }
 
 func (x *indexed) binding(v cty.Value) *mgmt.Binding {
-	typ := stringAttr(v, "destination_type")
+	typ := attr.Text(v, "destination_type")
 	if typ == "" {
 		typ = typeQueue
 	}
-	e := ends{stringAttr(v, "source"), typ, stringAttr(v, "destination"), stringAttr(v, "routing_key")}
-	if a := attr(v, "arguments"); a.IsNull() || plainTable(a).IsNull() {
+	e := ends{attr.Text(v, "source"), typ, attr.Text(v, "destination"), attr.Text(v, "routing_key")}
+	if a := attr.Of(v, "arguments"); a.IsNull() || plainTable(a).IsNull() {
 		return x.bindings[e]
 	}
 	return matchBinding(v, x.more[e])
@@ -212,7 +213,7 @@ func operatorPolicyValue(p *mgmt.Parameter) cty.Value {
 	definition, _ := m["definition"].(map[string]any)
 	text := func(k string) cty.Value { s, _ := m[k].(string); return cty.StringVal(s) }
 	priority := fromJSON(m["priority"])
-	if !set(priority) || priority.Type() != cty.Number {
+	if !attr.Given(priority) || priority.Type() != cty.Number {
 		priority = cty.Zero
 	}
 	return cty.ObjectVal(map[string]cty.Value{
@@ -240,7 +241,7 @@ func (r *reader) sweepGlobals(ctx context.Context, typ string, wanted []int) err
 			if v, _, err = r.p.readOne(ctx, r.client, typ, r.queries[i].Value); absent(err) {
 				err = nil
 			}
-			ok = err == nil && set(v)
+			ok = err == nil && attr.Given(v)
 		}
 		if err == nil && !ok {
 			_ = r.none(i)
@@ -262,7 +263,7 @@ func (r *reader) globals(ctx context.Context, typ string) (func(cty.Value) (cty.
 		return finder(l, func(x *mgmt.Vhost) string { return x.Name }, nameOf, func(x *mgmt.Vhost, _ cty.Value) cty.Value { return vhostValue(x) }), err
 	case typeUser:
 		l, err := c.Users(ctx)
-		return finder(l, func(x *mgmt.User) string { return x.Name }, nameOf, func(x *mgmt.User, q cty.Value) cty.Value { return userValue(x, attr(q, "password")) }), err
+		return finder(l, func(x *mgmt.User) string { return x.Name }, nameOf, func(x *mgmt.User, q cty.Value) cty.Value { return userValue(x, attr.Of(q, "password")) }), err
 	case typeGlobalParam:
 		l, err := c.GlobalParameters(ctx)
 		return finder(l, func(x *mgmt.Parameter) string { return x.Name }, nameOf, func(x *mgmt.Parameter, _ cty.Value) cty.Value { return globalParameterValue(x) }), err
@@ -270,14 +271,14 @@ func (r *reader) globals(ctx context.Context, typ string) (func(cty.Value) (cty.
 		type key struct{ user, vhost string }
 		l, err := c.Permissions(ctx)
 		return finder(l, func(x *mgmt.Permissions) key { return key{x.User, x.Vhost} },
-			func(q cty.Value) key { return key{stringAttr(q, "user"), stringAttr(q, "vhost")} },
+			func(q cty.Value) key { return key{attr.Text(q, "user"), attr.Text(q, "vhost")} },
 			func(x *mgmt.Permissions, _ cty.Value) cty.Value { return permissionValue(x) }), err
 	case typeTopicPerm:
 		type key struct{ user, vhost, exchange string }
 		l, err := c.TopicPermissions(ctx)
 		return finder(l, func(x *mgmt.TopicPermissions) key { return key{x.User, x.Vhost, x.Exchange} },
 			func(q cty.Value) key {
-				return key{stringAttr(q, "user"), stringAttr(q, "vhost"), stringAttr(q, "exchange")}
+				return key{attr.Text(q, "user"), attr.Text(q, "vhost"), attr.Text(q, "exchange")}
 			},
 			func(x *mgmt.TopicPermissions, _ cty.Value) cty.Value { return topicPermissionValue(x) }), err
 	case typeVhostLimit:
@@ -289,7 +290,7 @@ func (r *reader) globals(ctx context.Context, typ string) (func(cty.Value) (cty.
 	}
 }
 
-func nameOf(q cty.Value) string { return stringAttr(q, "name") }
+func nameOf(q cty.Value) string { return attr.Text(q, "name") }
 
 func finder[T any, K comparable](list []T, key func(*T) K, want func(cty.Value) K, convert func(*T, cty.Value) cty.Value) func(cty.Value) (cty.Value, bool) {
 	m := make(map[K]*T, len(list))
@@ -311,7 +312,7 @@ func limitFinder(typ, by string, list []mgmt.Limits) func(cty.Value) (cty.Value,
 		m[list[i].Name] = &list[i]
 	}
 	return func(q cty.Value) (cty.Value, bool) {
-		l, ok := m[stringAttr(q, by)]
+		l, ok := m[attr.Text(q, by)]
 		if !ok {
 			return cty.NilVal, false
 		}

@@ -6,6 +6,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/attr"
 	"github.com/msgflo/msgflo/providers/rabbitmq/mgmt"
 )
 
@@ -43,13 +44,13 @@ func (r *reader) emptyVhosts() map[string][]int {
 	for i, q := range r.queries {
 		switch {
 		case q.Type == typeVhost:
-			found[stringAttr(q.Value, "name")] = true
+			found[attr.Text(q.Value, "name")] = true
 		case !takesVhost(q.Type) || r.p.catalogue.resources[q.Type] == nil || r.results[i].Err != nil:
 		case r.results[i].Value.IsNull():
-			v := stringAttr(q.Value, "vhost")
+			v := attr.Text(q.Value, "vhost")
 			in[v] = append(in[v], i)
 		default:
-			found[stringAttr(q.Value, "vhost")] = true
+			found[attr.Text(q.Value, "vhost")] = true
 		}
 	}
 	for v := range found {

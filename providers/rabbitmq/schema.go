@@ -7,6 +7,8 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/access"
+	"github.com/msgflo/msgflo/providers/attr"
 )
 
 // resourceSchemas are the blocks that make objects.
@@ -43,8 +45,8 @@ func vhostAttr() providers.Attr {
 }
 
 // byName are the ID functions of objects named alone: users, vhosts.
-func byName(s *providers.Schema, attr string) *providers.Schema {
-	s.ID = func(v cty.Value) string { return stringAttr(v, attr) }
+func byName(s *providers.Schema, key string) *providers.Schema {
+	s.ID = func(v cty.Value) string { return attr.Text(v, key) }
 	return s
 }
 
@@ -54,20 +56,20 @@ func inVhost(s *providers.Schema, parts ...string) *providers.Schema {
 	s.ID = func(v cty.Value) string {
 		texts := make([]string, len(parts))
 		for i, p := range parts {
-			texts[i] = escapeID(stringAttr(v, p))
+			texts[i] = escapeID(attr.Text(v, p))
 		}
-		return strings.Join(texts, "/") + "@" + escapeID(stringAttr(v, "vhost"))
+		return strings.Join(texts, "/") + "@" + escapeID(attr.Text(v, "vhost"))
 	}
 	s.MatchID = func(v cty.Value, id string) bool {
 		if id == s.ID(v) {
 			return true
 		}
 		// As people write it where nothing needs escaping, or the name alone.
-		name := stringAttr(v, parts[0])
+		name := attr.Text(v, parts[0])
 		if len(parts) > 1 {
 			return false
 		}
-		return id == name+"@"+stringAttr(v, "vhost") || id == name
+		return id == name+"@"+attr.Text(v, "vhost") || id == name
 	}
 	return s
 }
@@ -114,7 +116,7 @@ func userSchema() *providers.Schema {
 		Doc: "A user of the broker. Its password is checked against the broker's salted hash, so it is kept nowhere.",
 		Attrs: []providers.Attr{
 			nameAttr("user", checkName),
-			{Name: "password", Type: cty.String, WriteOnly: true, Sensitive: whole(), Check: checkPassword,
+			{Name: "password", Type: cty.String, WriteOnly: true, Sensitive: access.Whole(), Check: checkPassword,
 				Doc: "unset: the user cannot log in with a password, and one set elsewhere is left alone"},
 			{Name: "tags", Type: cty.Set(cty.String), Doc: "administrator, monitoring, policymaker, management, or words of your own"},
 		},

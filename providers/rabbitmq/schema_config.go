@@ -10,22 +10,18 @@ import (
 	"github.com/msgflo/msgflo/providers/access"
 )
 
-// whole says that all of an attribute is secret.
-func whole() []cty.Path { return []cty.Path{{}} }
-
 // configSchema is the broker block of a RabbitMQ broker.
 func configSchema() providers.Schema {
 	return providers.Schema{
 		Doc: "A RabbitMQ broker. Its URL's scheme, amqp or amqps, picks this provider; the URL's path is the default vhost.",
 		Attrs: []providers.Attr{
-			{Name: "url", Type: cty.String, Sensitive: whole(), Check: checkBrokerURL,
+			{Name: "url", Type: cty.String, Sensitive: access.Whole(), Check: checkBrokerURL,
 				Doc: "amqp(s)://user:password@host:port/vhost; a slash in the vhost's name is written %2F"},
 			{Name: "management", Type: cty.String, Check: checkManagementURL,
 				Doc: "URL of the management API; default: the same host, port 15672, or 15671 with TLS. \"none\": there is none, and a plan can see less"},
-			{Name: "username", Type: cty.String, Doc: "default: that of the URL, else guest"},
-			{Name: "password", Type: cty.String, Sensitive: whole(), Doc: "default: that of the URL"},
-			{Name: "password_command", Type: cty.List(cty.String),
-				Doc: "a program and its arguments, run without a shell when the broker is first used; what it prints, less the last newline, is the password"},
+			access.UsernameAttr("guest"),
+			access.PasswordAttr(),
+			access.PasswordCommandAttr(),
 			access.TLSAttr("how TLS connections are checked, to the broker and to its management API"),
 			access.PrefixAttr(),
 		},

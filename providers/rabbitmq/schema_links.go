@@ -4,11 +4,12 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/access"
 )
 
 // urlAttr is one URL, or a list of them to try in turn.
 func urlAttr(doc string) providers.Attr {
-	return providers.Attr{Name: "url", Type: cty.DynamicPseudoType, Required: true, Sensitive: whole(), Check: checkLinkURL, Doc: doc}
+	return providers.Attr{Name: "url", Type: cty.DynamicPseudoType, Required: true, Sensitive: access.Whole(), Check: checkLinkURL, Doc: doc}
 }
 
 func shovelEnd(name, doc string) providers.Attr {

@@ -7,6 +7,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/attr"
 )
 
 func exchangeSchema() *providers.Schema {
@@ -32,8 +33,8 @@ func exchangeSchema() *providers.Schema {
 // diesWithout: an auto_delete exchange lives as long as it is the source of a
 // binding.
 func diesWithout(exchange cty.Value, typ string, within cty.Value) bool {
-	return typ == typeBinding && boolAttr(exchange, "auto_delete", false) &&
-		stringAttr(within, "source") == stringAttr(exchange, "name") && stringAttr(within, "vhost") == stringAttr(exchange, "vhost")
+	return typ == typeBinding && attr.Bool(exchange, "auto_delete", false) &&
+		attr.Text(within, "source") == attr.Text(exchange, "name") && attr.Text(within, "vhost") == attr.Text(exchange, "vhost")
 }
 
 func queueSchema() *providers.Schema {
@@ -96,9 +97,9 @@ func bindingSchema() *providers.Schema {
 // bindingTitle is how a binding is told to people: `orders → billing (key order.#)`.
 // Bindings that differ in their arguments alone are told apart by the broker's key.
 func bindingTitle(v cty.Value) string {
-	title := stringAttr(v, "source") + " → " + stringAttr(v, "destination")
-	key := stringAttr(v, "routing_key")
-	if own := stringAttr(v, "properties_key"); own != "" && own != plainPropertiesKey(key) {
+	title := attr.Text(v, "source") + " → " + attr.Text(v, "destination")
+	key := attr.Text(v, "routing_key")
+	if own := attr.Text(v, "properties_key"); own != "" && own != plainPropertiesKey(key) {
 		key = own
 	}
 	if key != "" {
@@ -110,13 +111,13 @@ func bindingTitle(v cty.Value) string {
 // bindingID is vhost/source/type/destination/properties key, each part
 // percent-encoded, so that no name can be taken for two.
 func bindingID(v cty.Value) string {
-	key := stringAttr(v, "properties_key")
+	key := attr.Text(v, "properties_key")
 	if key == "" {
-		key = plainPropertiesKey(stringAttr(v, "routing_key"))
+		key = plainPropertiesKey(attr.Text(v, "routing_key"))
 	}
 	var id strings.Builder
 	for _, p := range []string{"vhost", "source", "destination_type", "destination"} {
-		id.WriteString(url.PathEscape(stringAttr(v, p)) + "/")
+		id.WriteString(url.PathEscape(attr.Text(v, p)) + "/")
 	}
 	return id.String() + url.PathEscape(key)
 }

@@ -1,13 +1,12 @@
 package rabbitmq
 
 import (
-	"context"
 	"crypto/tls"
-	"sync"
 
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/providers/access"
+	"github.com/msgflo/msgflo/providers/attr"
 )
 
 // settingsOfBroker is a broker block, read.
@@ -15,43 +14,40 @@ type settingsOfBroker struct {
 	url        brokerURL
 	management string // "" where there is none
 	username   string
-	password   string
-	command    []string // asked for the password at first use
+	password   access.Password
 	tls        *tls.Config
-	insecure   bool
-	dir        string
 }
 
 // readSettings takes a broker block apart and reads the files that it names.
 func readSettings(config cty.Value, dir string) (*settingsOfBroker, error) {
-	u, err := parseURL(stringAttr(config, "url"))
+	u, err := parseURL(attr.Text(config, "url"))
 	if err != nil {
 		return nil, at("url").NewError(err)
 	}
-	s := &settingsOfBroker{url: u, username: u.username, password: u.password, dir: dir, management: u.management()}
-	if m := attr(config, "management"); set(m) {
-		s.management = text(m)
+	s := &settingsOfBroker{url: u, username: u.username, management: u.management()}
+	s.password.Text, s.password.Dir = u.password, dir
+	if m := attr.Of(config, "management"); attr.Given(m) {
+		s.management = attr.String(m)
 		if s.management == noManagement {
 			s.management = ""
 		}
 	}
-	if a := attr(config, "username"); set(a) {
-		s.username = text(a)
+	if a := attr.Of(config, "username"); attr.Given(a) {
+		s.username = attr.String(a)
 	}
-	if a := attr(config, "password"); set(a) {
-		s.password = text(a)
+	if a := attr.Of(config, "password"); attr.Given(a) {
+		s.password.Text = attr.String(a)
 	}
 	if s.username == "" && !u.hasUser {
 		s.username = "guest"
-		if s.password == "" {
-			s.password = "guest"
+		if s.password.Text == "" {
+			s.password.Text = "guest"
 		}
 	}
-	s.command = stringList(attr(config, "password_command"))
-	if s.tls, err = access.TLS(attr(config, "tls"), u.host, dir); err != nil {
+	s.password.Command = attr.Strings(attr.Of(config, "password_command"))
+	if s.tls, err = access.TLS(attr.Of(config, "tls"), u.host, dir); err != nil {
 		return nil, err
 	}
-	s.insecure = s.tls.InsecureSkipVerify
 	return s, nil
 }
 
@@ -63,15 +59,4 @@ func (p *provider) managementTLS() *tls.Config {
 		c.ServerName = ""
 	}
 	return c
-}
-
-// secrets gives the password, asking the password command once, at first use.
-type secrets struct {
-	once     sync.Once
-	password access.Password
-}
-
-func (s *secrets) of(ctx context.Context, b *settingsOfBroker) (string, error) {
-	s.once.Do(func() { s.password.Text, s.password.Command, s.password.Dir = b.password, b.command, b.dir })
-	return s.password.Of(ctx)
 }

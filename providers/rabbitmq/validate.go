@@ -8,6 +8,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/config/diag"
+	"github.com/msgflo/msgflo/providers/attr"
 )
 
 func at(name string) cty.Path { return cty.GetAttrPath(name) }
@@ -18,17 +19,17 @@ func validateQueue(v cty.Value) []error {
 	if !slices.Contains([]string{classic, quorum, stream}, typ) {
 		return nil // not known yet, or reported at the attribute
 	}
-	args, known := attr(v, "arguments"), queueArguments()
+	args, known := attr.Of(v, "arguments"), queueArguments()
 	errs := checkArguments(args, known, typ, "queue")
 	errs = append(errs, writtenTwice(v, args, known)...)
 	errs = append(errs, misplacedAttrs(v, typ, known)...)
 	if typ == classic {
 		return errs
 	}
-	if !boolAttr(v, "durable", true) {
+	if !attr.Bool(v, "durable", true) {
 		errs = append(errs, at("durable").NewErrorf("a %s queue is always durable: leave the attribute out", typ))
 	}
-	if boolAttr(v, "auto_delete", false) {
+	if attr.Bool(v, "auto_delete", false) {
 		errs = append(errs, at("auto_delete").NewErrorf("a %s queue cannot be auto_delete: set expires to let a quorum queue go when nobody uses it", typ))
 	}
 	if typ == quorum {
@@ -38,12 +39,12 @@ func validateQueue(v cty.Value) []error {
 }
 
 func checkQuorum(v cty.Value) (errs []error) {
-	overflow := attr(v, "overflow")
-	if text(overflow) == "reject-publish-dlx" {
+	overflow := attr.Of(v, "overflow")
+	if attr.String(overflow) == "reject-publish-dlx" {
 		errs = append(errs, at("overflow").NewErrorf("a quorum queue does not take reject-publish-dlx: use reject-publish, or drop-head with a dead letter"))
 	}
-	dl := attr(v, "dead_letter")
-	if stringAttr(dl, "strategy") == "at-least-once" && overflow.IsKnown() && text(overflow) != "reject-publish" {
+	dl := attr.Of(v, "dead_letter")
+	if attr.Text(dl, "strategy") == "at-least-once" && overflow.IsKnown() && attr.String(overflow) != "reject-publish" {
 		errs = append(errs, at("dead_letter").GetAttr("strategy").NewErrorf("at-least-once needs overflow = \"reject-publish\": with another overflow RabbitMQ falls back to at-most-once without a word"))
 	}
 	return errs
@@ -58,7 +59,7 @@ func writtenTwice(v, args cty.Value, known []argument) (errs []error) {
 		}
 		if a.attr == "type" {
 			// The attribute has a default, so that it is only a clash if it differs from both.
-			if t := stringAttr(v, "type"); t == classic || !set(val) || text(val) == t {
+			if t := attr.Text(v, "type"); t == classic || !attr.Given(val) || attr.String(val) == t {
 				return
 			}
 		}
@@ -69,7 +70,7 @@ func writtenTwice(v, args cty.Value, known []argument) (errs []error) {
 
 func isWritten(v cty.Value, path string) bool {
 	for p := range strings.SplitSeq(path, ".") {
-		v = attr(v, p)
+		v = attr.Of(v, p)
 	}
 	return !v.IsKnown() || !v.IsNull()
 }
@@ -90,7 +91,7 @@ func misplacedAttrs(v cty.Value, typ string, known []argument) (errs []error) {
 		} else {
 			reported[name] = true
 		}
-		if name == "single_active_consumer" && !boolAttr(v, name, true) {
+		if name == "single_active_consumer" && !attr.Bool(v, name, true) {
 			continue
 		}
 		errs = append(errs, path.NewErrorf("a %s queue has no %s: it is for %s", typ, a.attr, strings.Join(a.types, " and ")))
@@ -99,17 +100,17 @@ func misplacedAttrs(v cty.Value, typ string, known []argument) (errs []error) {
 }
 
 func validateExchange(v cty.Value) []error {
-	typ := attr(v, "type")
-	if !set(typ) {
+	typ := attr.Of(v, "type")
+	if !attr.Given(typ) {
 		return nil
 	}
-	args := attr(v, "arguments")
+	args := attr.Of(v, "arguments")
 	known := exchangeArguments()
 	errs := writtenTwice(v, args, known)
 	if knownExchangeType(typ.AsString(), known) {
 		errs = append(errs, checkArguments(args, known, typ.AsString(), "exchange")...)
 	}
-	if typ.AsString() == "x-delayed-message" && args.IsKnown() && stringAttr(plain(args), "x-delayed-type") == "" {
+	if typ.AsString() == "x-delayed-message" && args.IsKnown() && attr.Text(plain(args), "x-delayed-type") == "" {
 		errs = append(errs, at("arguments").NewErrorf("an x-delayed-message exchange needs the argument x-delayed-type: the type it is once the delay is over, as \"direct\""))
 	}
 	return errs
@@ -125,17 +126,17 @@ func knownExchangeType(typ string, known []argument) bool {
 }
 
 func validateBinding(v cty.Value) []error {
-	args := plainTable(attr(v, "arguments"))
-	if set(args) && strings.Contains(stringAttr(v, "routing_key"), "~") {
+	args := plainTable(attr.Of(v, "arguments"))
+	if attr.Given(args) && strings.Contains(attr.Text(v, "routing_key"), "~") {
 		return []error{at("routing_key").NewErrorf("a binding with arguments cannot have \"~\" in its routing key: RabbitMQ 3.10's management API then fails for every binding of the vhost")}
 	}
-	m := attr(args, "x-match")
-	if !set(m) {
+	m := attr.Of(args, "x-match")
+	if !attr.Given(m) {
 		return nil
 	}
 	words := []string{"all", "any", "all-with-x", "any-with-x"}
 	if m.Type() != cty.String || !slices.Contains(words, m.AsString()) {
-		return []error{argumentPath("x-match").NewErrorf("x-match is one of %s.%s", strings.Join(words, ", "), diag.DidYouMean(text(m), words))}
+		return []error{argumentPath("x-match").NewErrorf("x-match is one of %s.%s", strings.Join(words, ", "), diag.DidYouMean(attr.String(m), words))}
 	}
 	return nil
 }
@@ -177,7 +178,7 @@ func checkDefinition(v cty.Value) error {
 		switch {
 		case !ok && diag.Nearest(strings.TrimPrefix(name, "x-"), known) != "":
 			err = step.NewErrorf("no policy has the setting %s.%s", name, diag.DidYouMean(strings.TrimPrefix(name, "x-"), known))
-		case ok && set(val) && !k.takes(val):
+		case ok && attr.Given(val) && !k.takes(val):
 			err = step.NewErrorf("%s must be %s, and this is %s", name, k, describeType(val))
 		}
 	})
@@ -186,11 +187,11 @@ func checkDefinition(v cty.Value) error {
 
 func validateShovel(v cty.Value) (errs []error) {
 	for _, end := range []string{"source", "destination"} {
-		e := attr(v, end)
-		if !set(e) {
+		e := attr.Of(v, end)
+		if !attr.Given(e) {
 			continue
 		}
-		q, x, key := attr(e, "queue"), attr(e, "exchange"), attr(e, "routing_key")
+		q, x, key := attr.Of(e, "queue"), attr.Of(e, "exchange"), attr.Of(e, "routing_key")
 		switch {
 		case q.IsNull() && x.IsNull() && end == "source":
 			errs = append(errs, at(end).NewErrorf("a shovel's source is a queue or an exchange: write one"))
@@ -207,7 +208,7 @@ func validateUpstream(v cty.Value) []error { return setTwice(v, upstreamKeys()) 
 
 // setTwice finds settings in `definition` that have an attribute.
 func setTwice(v cty.Value, attrs map[string]string) (errs []error) {
-	each(attr(v, "definition"), func(name string, _ cty.Value) {
+	each(attr.Of(v, "definition"), func(name string, _ cty.Value) {
 		if a, ok := attrs[name]; ok {
 			errs = append(errs, at("definition").Index(cty.StringVal(name)).NewErrorf("%s is what the attribute %s stands for: write it there", name, a))
 		}

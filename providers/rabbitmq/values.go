@@ -4,68 +4,20 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/big"
-	"sort"
 
 	"github.com/zclconf/go-cty/cty"
+
+	"github.com/msgflo/msgflo/providers/attr"
 )
-
-// attr is an attribute of an object value, or a null where the value has none:
-// values of data sources and of older states may lack attributes.
-func attr(v cty.Value, name string) cty.Value {
-	if v == cty.NilVal || v.IsNull() || !v.IsKnown() || !v.Type().IsObjectType() || !v.Type().HasAttribute(name) {
-		return cty.NullVal(cty.DynamicPseudoType)
-	}
-	a, _ := v.GetAttr(name).Unmark()
-	return a
-}
-
-// set reports whether a value is there and known as a whole.
-func set(v cty.Value) bool { return v != cty.NilVal && v.IsKnown() && !v.IsNull() }
-
-// stringAttr is a text attribute, "" where unset, unknown or no text.
-func stringAttr(v cty.Value, name string) string { return text(attr(v, name)) }
-
-func text(v cty.Value) string {
-	if !set(v) || v.Type() != cty.String {
-		return ""
-	}
-	return v.AsString()
-}
-
-// boolAttr is a boolean attribute, or what counts where it is unset.
-func boolAttr(v cty.Value, name string, unset bool) bool {
-	a := attr(v, name)
-	if !set(a) || a.Type() != cty.Bool {
-		return unset
-	}
-	return a.True()
-}
 
 // intAttr is a whole number; ok is false where it is unset.
 func intAttr(v cty.Value, name string) (n int64, ok bool) {
-	a := attr(v, name)
-	if !set(a) || a.Type() != cty.Number {
+	a := attr.Of(v, name)
+	if !attr.Given(a) || a.Type() != cty.Number {
 		return 0, false
 	}
 	n, acc := a.AsBigFloat().Int64()
 	return n, acc == big.Exact
-}
-
-// stringList are the texts of a list, set or tuple, sorted where order means
-// nothing (a set).
-func stringList(v cty.Value) []string {
-	out := []string{}
-	if !set(v) || !v.CanIterateElements() {
-		return out
-	}
-	for it := v.ElementIterator(); it.Next(); {
-		_, e := it.Element()
-		out = append(out, text(e))
-	}
-	if v.Type().IsSetType() {
-		sort.Strings(out)
-	}
-	return out
 }
 
 func stringSet(ss []string) cty.Value {
@@ -81,7 +33,7 @@ func stringSet(ss []string) cty.Value {
 
 // each calls f with every key and value of an object or map.
 func each(v cty.Value, f func(key string, val cty.Value)) {
-	if !set(v) || !v.CanIterateElements() || !v.Type().IsObjectType() && !v.Type().IsMapType() {
+	if !attr.Given(v) || !v.CanIterateElements() || !v.Type().IsObjectType() && !v.Type().IsMapType() {
 		return
 	}
 	for it := v.ElementIterator(); it.Next(); {
@@ -129,7 +81,7 @@ func fromJSON(x any) cty.Value {
 func toWire(v cty.Value) any {
 	v, _ = v.Unmark()
 	switch {
-	case !set(v):
+	case !attr.Given(v):
 		return nil
 	case v.Type() == cty.String:
 		return v.AsString()
@@ -165,7 +117,7 @@ func wireNumber(f *big.Float) any {
 func wireTable(v cty.Value) map[string]any {
 	m := map[string]any{}
 	each(v, func(k string, e cty.Value) {
-		if e, _ := e.Unmark(); set(e) {
+		if e, _ := e.Unmark(); attr.Given(e) {
 			m[k] = toWire(e)
 		}
 	})
@@ -209,7 +161,7 @@ func plain(v cty.Value) cty.Value {
 // at all are the same.
 func plainTable(v cty.Value) cty.Value {
 	p := plain(v)
-	if set(p) && p.Type().IsObjectType() && p.LengthInt() == 0 {
+	if attr.Given(p) && p.Type().IsObjectType() && p.LengthInt() == 0 {
 		return cty.NullVal(cty.DynamicPseudoType)
 	}
 	return p

@@ -10,6 +10,8 @@ import (
 
 	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/access"
+	"github.com/msgflo/msgflo/providers/attr"
 )
 
 // seen collects, over all reads, what a person should hear once.
@@ -48,13 +50,13 @@ func (s *seen) noteQueue(q cty.Value, v *version.Version) {
 		if *to == nil {
 			*to = map[string][]string{}
 		}
-		(*to)[what] = append((*to)[what], quote(stringAttr(q, "name")))
+		(*to)[what] = append((*to)[what], quote(attr.Text(q, "name")))
 	}
-	if !boolAttr(q, "durable", true) && !before(v, "4.0") {
+	if !attr.Bool(q, "durable", true) && !before(v, "4.0") {
 		add(&s.deprecated, "queues that are not durable and not exclusive, which RabbitMQ 4.3 refuses by default")
 	}
-	args := attr(q, "arguments")
-	if !set(args) {
+	args := attr.Of(q, "arguments")
+	if !attr.Given(args) {
 		return
 	}
 	known := queueArguments()
@@ -75,12 +77,8 @@ func (s *seen) noteQueue(q cty.Value, v *version.Version) {
 func (s *seen) warnings(b *settingsOfBroker) hcl.Diagnostics {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var diags hcl.Diagnostics
 	where := b.url.address()
-	if b.insecure {
-		diags = append(diags, diag.Warning(hcl.Range{}, "TLS certificates are not checked",
-			fmt.Sprintf("tls.insecure is set for the broker at %s: anybody on the way can pretend to be it and learn its password.", where)))
-	}
+	diags := access.TLSWarnings(b.tls, where)
 	if s.withoutAPI {
 		diags = append(diags, diag.Warning(hcl.Range{}, "Without a management API",
 			fmt.Sprintf("The broker block of %s says management = \"none\", so the live topology cannot be read. Over AMQP this run can see whether a queue or an exchange exists, and no more: "+

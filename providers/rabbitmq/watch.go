@@ -7,6 +7,7 @@ import (
 
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/msgflo/msgflo/providers/attr"
 	"github.com/msgflo/msgflo/providers/rabbitmq/mgmt"
 )
 
@@ -78,7 +79,7 @@ func (w *watch) put(v cty.Value) {
 }
 
 func destinationOf(binding cty.Value) endpoint {
-	return endpoint{stringAttr(binding, "vhost"), stringAttr(binding, "destination_type"), stringAttr(binding, "destination")}
+	return endpoint{attr.Text(binding, "vhost"), attr.Text(binding, "destination_type"), attr.Text(binding, "destination")}
 }
 
 // bound and unbound keep the list up to date; before there is one they do

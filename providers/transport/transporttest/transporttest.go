@@ -198,7 +198,7 @@ func closing(t *testing.T, connect func(*testing.T) transport.Conn) {
 	}
 }
 
-// closes closes c, which has a subscription to a queue and a delivery of it
+// closes ends c, which has a subscription to a queue and a delivery of it
 // unsettled: none of them is of use after.
 func closes(t *testing.T, c transport.Conn, queue string, s transport.Subscription, unsettled transport.Delivery) {
 	t.Helper()
