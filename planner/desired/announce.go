@@ -99,9 +99,7 @@ func (e *evaluator) onLauncher(l *lowering, owner *instance, typ string, attrs m
 		return nil
 	}
 	attrs["broker"], attrs["url"] = cty.StringVal(l.broker.addr.Name), cty.StringVal(link)
-	a := owner.addr
-	a.Module = ""
-	i := e.newDerived(owner, addr.Instance{Module: owner.addr.Module, Owner: a.String(), Type: typ}, &on.broker, e.info(schema), owner.decl())
+	i := e.newDerived(owner, addr.Instance{Module: owner.addr.Module, Owner: owner.owner(), Type: typ}, &on.broker, e.info(schema), owner.decl())
 	i.lowered.serves = l.broker
 	if !e.fill(i, attrs, nil) {
 		return nil

@@ -241,9 +241,7 @@ func (e *evaluator) owners(l *lowering) map[addr.Instance]*instance {
 		out[addr.Instance{Module: p.role.Module, Owner: p.role.Owner}] = p.inst
 	}
 	for _, i := range l.graphs {
-		a := i.addr
-		a.Module = ""
-		out[addr.Instance{Module: i.addr.Module, Owner: a.String()}] = i
+		out[addr.Instance{Module: i.addr.Module, Owner: i.owner()}] = i
 	}
 	return out
 }

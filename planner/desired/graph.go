@@ -35,9 +35,7 @@ func (e *evaluator) graphOf(i *instance, l *lowering) {
 	if cfg == nil {
 		return
 	}
-	a := i.addr
-	a.Module = ""
-	g := &graphScope{e: e, i: i, l: l, owner: a.String()}
+	g := &graphScope{e: e, i: i, l: l, owner: i.owner()}
 	for _, c := range cfg.Edges {
 		g.edge(c)
 	}

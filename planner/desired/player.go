@@ -3,6 +3,7 @@ package desired
 import (
 	"fmt"
 	"strings"
+	"unicode"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -46,6 +47,14 @@ func (i *instance) objects(ports bool, to []*instance) []*instance {
 		}
 	}
 	return to
+}
+
+// owner is what a participant or graph is called in the addresses of what it
+// gives rise to.
+func (i *instance) owner() string {
+	a := i.addr
+	a.Module = ""
+	return a.String()
 }
 
 func made(is []*instance) []*instance {
@@ -132,9 +141,7 @@ func (e *evaluator) playerOf(i *instance) *player {
 	}
 	p := &player{inst: i, docs: map[*flow.Port]cty.Value{}}
 	i.player = p
-	a := i.addr
-	a.Module = ""
-	p.role = &flow.Role{Module: i.addr.Module, Owner: a.String(), Replicas: 1, Decl: i.decl()}
+	p.role = &flow.Role{Module: i.addr.Module, Owner: i.owner(), Replicas: 1, Decl: i.decl()}
 	if i.failed || i.held && !known(i.val("role")) {
 		p.unclear = true
 		return p
@@ -175,7 +182,7 @@ func (e *evaluator) checkRole(p *player, at hcl.Range) bool {
 		e.errorf(at, summary, "The role of %s is a sensitive value, or follows from one. It names queues and is shown in plans, so it cannot be secret.", p.label())
 	case p.short == "":
 		e.errorf(at, summary, "The role of %s is empty. It is what the participant is called on the broker.", p.label())
-	case strings.ContainsFunc(p.short, control):
+	case strings.ContainsFunc(p.short, unicode.IsControl):
 		e.errorf(at, summary, "The role of %s, %q, has a control character. It becomes part of names on the broker, which have none.", p.label(), p.short)
 	case len(p.short) > 255:
 		e.errorf(at, summary, "The role of %s is %d bytes long; names on a broker have 255 at most.", p.label(), len(p.short))
@@ -184,8 +191,6 @@ func (e *evaluator) checkRole(p *player, at hcl.Range) bool {
 	}
 	return false
 }
-
-func control(r rune) bool { return r < ' ' || r >= 0x7f && r < 0xa0 }
 
 // known reports whether a value is there to look at.
 func known(v cty.Value) bool { return v != cty.NilVal && plain(v).IsKnown() }

@@ -3,6 +3,7 @@ package desired
 import (
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -64,7 +65,7 @@ func (e *evaluator) portBlocks(p *player, to *[]*flow.Port, blocks cty.Value, f 
 		if has := v.HasIndex(key); !has.IsKnown() || has.False() {
 			continue
 		}
-		if nb.label == "" || strings.ContainsFunc(nb.label, control) {
+		if nb.label == "" || strings.ContainsFunc(nb.label, unicode.IsControl) {
 			e.errorf(nb.body.decl, "Invalid port", "The name of a port, %q, is empty or has a control character.", diag.Escape(nb.label))
 			p.failed = true
 			continue
