@@ -105,6 +105,19 @@ func Sort(as []Instance) { slices.SortFunc(as, Instance.Compare) }
 // quotes a string.
 func StringKey(s string) string { return "[" + quoteHCL(s) + "]" }
 
+// KeyText is the string that StringKey made the key of, "" and false for an
+// instance without a key, or with a number.
+func (i Instance) KeyText() (string, bool) {
+	q, ok := strings.CutPrefix(i.Key, "[")
+	q, end := strings.CutSuffix(q, "]")
+	// HCL's quoting is Go's but for what begins a template, which is doubled.
+	s, err := strconv.Unquote(q)
+	if !ok || !end || err != nil {
+		return "", false
+	}
+	return strings.NewReplacer("$${", "${", "%%{", "%{").Replace(s), true
+}
+
 // IntKey returns the Key of a count instance: `[0]`.
 func IntKey(n int) string { return "[" + strconv.Itoa(n) + "]" }
 

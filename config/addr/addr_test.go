@@ -37,6 +37,20 @@ func TestParseRefuses(t *testing.T) {
 	}
 }
 
+// KeyText reads what StringKey wrote, whatever it is.
+func TestKeyText(t *testing.T) {
+	for _, s := range []string{"", "eu", "a.out -> b.in", `a"b\c`, "${x}", "$${x}", "$$${", "%{if}", "%%{", "$$", "é\x1b\n\t", "\u202e", "\U0001F600"} {
+		if got, ok := (Instance{Type: "queue", Name: "q", Key: StringKey(s)}).KeyText(); got != s || !ok {
+			t.Errorf("%q became %q, %t", s, got, ok)
+		}
+	}
+	for _, key := range []string{"", "[0]", "[12]", "[", `["a"`, `"a"`} {
+		if got, ok := (Instance{Type: "queue", Name: "q", Key: key}).KeyText(); got != "" || ok {
+			t.Errorf("%q is the text %q", key, got)
+		}
+	}
+}
+
 func TestTargets(t *testing.T) {
 	for _, c := range []struct {
 		target, object string

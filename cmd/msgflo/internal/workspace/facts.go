@@ -1,13 +1,13 @@
 package workspace
 
 import (
-	"strconv"
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/config/addr"
 	"github.com/msgflo/msgflo/planner/desired"
+	"github.com/msgflo/msgflo/providers/attr"
 	"github.com/msgflo/msgflo/providers/launch"
 	"github.com/msgflo/msgflo/state"
 )
@@ -57,28 +57,11 @@ func (f *fact) owner() string {
 
 func (f *fact) of(kind string) bool { return strings.HasPrefix(f.addr.Owner, kind+".") }
 
-// attr is an attribute of an evaluated object, cty.NilVal where it has none or
-// it is not known.
-func attr(of cty.Value, name string) cty.Value {
-	t := of.Type()
-	if of.IsNull() || !of.IsKnown() || !t.IsObjectType() || !t.HasAttribute(name) {
-		return cty.NilVal
-	}
-	v, _ := of.GetAttr(name).Unmark()
-	if v.IsNull() || !v.IsKnown() {
-		return cty.NilVal
-	}
-	return v
-}
-
-// textAttr is "" for what is not there, not known, or no text.
-func textAttr(of cty.Value, name string) string { return text(attr(of, name)) }
-
-func (f *fact) text(name string) string { return textAttr(f.value, name) }
+func (f *fact) text(name string) string { return attr.Text(f.value, name) }
 
 func (f *fact) number(name string) int {
-	v := attr(f.value, name)
-	if v == cty.NilVal || v.Type() != cty.Number {
+	v := attr.Of(f.value, name)
+	if !attr.Given(v) || v.Type() != cty.Number {
 		return 0
 	}
 	n, _ := v.AsBigFloat().Int64()
@@ -87,13 +70,13 @@ func (f *fact) number(name string) int {
 
 // ports reads a list of launch.Port.
 func (f *fact) ports(name string) []Port {
-	v := attr(f.value, name)
+	v := attr.Of(f.value, name)
 	out := []Port{}
-	if v == cty.NilVal || !v.CanIterateElements() {
+	if !attr.Given(v) || !v.CanIterateElements() {
 		return out
 	}
 	for _, e := range v.AsValueSlice() {
-		out = append(out, Port{ID: textAttr(e, "id"), Queue: textAttr(e, "queue")})
+		out = append(out, Port{ID: attr.Text(e, "id"), Queue: attr.Text(e, "queue")})
 	}
 	return out
 }
@@ -106,14 +89,10 @@ func portsOf(ps []launch.Port) []Port {
 	return out
 }
 
-// key is the object's key as text: in of ["in"]. Keys are written as HCL has
-// strings, which is Go's way but for the two that begin a template.
+// key is the object's key as text: in of ["in"].
 func (f *fact) key() string {
-	k := strings.TrimSuffix(strings.TrimPrefix(f.addr.Key, "["), "]")
-	if s, err := strconv.Unquote(k); err == nil {
-		return strings.NewReplacer("$${", "${", "%%{", "%{").Replace(s)
-	}
-	return k
+	text, _ := f.addr.KeyText()
+	return text
 }
 
 // ends are what the key of an edge's object says: role.port on both sides.

@@ -7,13 +7,13 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/config/addr"
 	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/planner/desired"
 	"github.com/msgflo/msgflo/planner/desired/flow"
 	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/attr"
 	"github.com/msgflo/msgflo/providers/transport"
 	"github.com/msgflo/msgflo/state"
 )
@@ -115,13 +115,7 @@ func (m *Messages) Transient(ctx context.Context, on addr.Provider, queue string
 		return false
 	}
 	got, err := p.Read(ctx, []providers.Query{{Type: "queue", Value: queueValue(b, "", queue)}})
-	return err == nil && len(got) == 1 && got[0].Err == nil && is(got[0].Value, "auto_delete")
-}
-
-// is tells whether a flag of an object is set.
-func is(v cty.Value, flag string) bool {
-	b := attr(v, flag)
-	return b != cty.NilVal && b.Type() == cty.Bool && b.True()
+	return err == nil && len(got) == 1 && got[0].Err == nil && attr.Bool(got[0].Value, "auto_delete", false)
 }
 
 // Dial connects to a broker for messages. The caller closes the connection.
@@ -248,21 +242,21 @@ func (m *Messages) Leads(from, to Endpoint) bool {
 func (m *Messages) enter(o *desired.Object) {
 	switch o.Type {
 	case "queue":
-		m.transient[[2]string{o.Provider.Name, textAttr(o.Value, "name")}] = is(o.Value, "auto_delete")
+		m.transient[[2]string{o.Provider.Name, attr.Text(o.Value, "name")}] = attr.Bool(o.Value, "auto_delete", false)
 	case "exchange":
-		m.exchanges[[2]string{o.Provider.Name, textAttr(o.Value, "name")}] = true
+		m.exchanges[[2]string{o.Provider.Name, attr.Text(o.Value, "name")}] = true
 	case "binding":
 		m.links = append(m.links, link{o.Provider, transport.Link{
-			Source: textAttr(o.Value, "source"), Destination: textAttr(o.Value, "destination"),
-			ToExchange: textAttr(o.Value, "destination_type") == "exchange", Key: textAttr(o.Value, "routing_key"),
+			Source: attr.Text(o.Value, "source"), Destination: attr.Text(o.Value, "destination"),
+			ToExchange: attr.Text(o.Value, "destination_type") == "exchange", Key: attr.Text(o.Value, "routing_key"),
 		}})
 	case "route":
-		m.links = append(m.links, link{o.Provider, transport.Link{Source: textAttr(o.Value, "from"), Destination: textAttr(o.Value, "to")}})
+		m.links = append(m.links, link{o.Provider, transport.Link{Source: attr.Text(o.Value, "from"), Destination: attr.Text(o.Value, "to")}})
 	}
 }
 
 func (m *Messages) enterPorts(r *flow.Role, on addr.Provider) {
-	role := strings.TrimPrefix(r.Name, textAttr(m.brokers[on].Config, "prefix"))
+	role := strings.TrimPrefix(r.Name, attr.Text(m.brokers[on].Config, "prefix"))
 	for _, p := range r.Inports {
 		m.add(Endpoint{on, role, p.ID, r.Name, true, p.Queue})
 	}

@@ -152,10 +152,7 @@ func (s *Session) Saved(ctx context.Context, p *plan.Plan) (*Planned, hcl.Diagno
 func meterable(p *plan.Plan, live map[addr.Instance]planner.Live) []addr.Instance {
 	var out []addr.Instance
 	for i := range p.Steps {
-		at := p.Steps[i].Addr
-		if prev := p.Steps[i].Prev; prev != nil {
-			at = *prev // where it is recorded
-		}
+		at := p.Steps[i].PriorAddr()
 		if l, ok := live[at]; p.Steps[i].Risk != nil && ok && l.Value != cty.NilVal && !l.Value.IsNull() {
 			out = append(out, at)
 		}

@@ -5,11 +5,11 @@ import (
 	"path/filepath"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/config"
 	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/planner/desired"
+	"github.com/msgflo/msgflo/providers/attr"
 	"github.com/msgflo/msgflo/state"
 	"github.com/msgflo/msgflo/state/http"
 	"github.com/msgflo/msgflo/state/local"
@@ -30,7 +30,7 @@ func (w *Workspace) Store() (state.Store, hcl.Diagnostics) {
 	}
 	switch b.Type {
 	case "local":
-		return local.Open(w.o.Dir, text(attrs["path"])), nil
+		return local.Open(w.o.Dir, attr.String(attrs["path"])), nil
 	case "http":
 		c, err := http.Decode(attrs)
 		if err == nil {
@@ -43,11 +43,4 @@ func (w *Workspace) Store() (state.Store, hcl.Diagnostics) {
 		return nil, diag.At(err, b.Decl)
 	}
 	return nil, diag.At(fmt.Errorf("backend %q is not in this version; there are local and http", b.Type), b.Decl)
-}
-
-func text(v cty.Value) string {
-	if v == cty.NilVal || v.IsNull() || !v.IsKnown() || v.Type() != cty.String {
-		return ""
-	}
-	return v.AsString()
 }

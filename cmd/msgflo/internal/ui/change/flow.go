@@ -69,11 +69,11 @@ func within(a addr.Instance, kind string) bool { return strings.HasPrefix(a.Owne
 
 // ends are those of a graph's edge, by the key of what carries it.
 func ends(a addr.Instance) (from, to string, ok bool) {
-	key := strings.TrimSuffix(strings.TrimPrefix(a.Key, "["), "]")
-	if !within(a, "graph") || !strings.HasPrefix(key, `"`) {
+	key, ok := a.KeyText()
+	if !within(a, "graph") || !ok {
 		return "", "", false
 	}
-	return strings.Cut(value.Unquote(key), " -> ")
+	return strings.Cut(key, " -> ")
 }
 
 func edgeOf(raw json.RawMessage, c *Change) (Edge, bool) {

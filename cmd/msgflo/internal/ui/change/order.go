@@ -184,13 +184,7 @@ func alongFlow(cs []*Change) []*Change {
 		if ra, rb := rank(a.Addr.Type), rank(b.Addr.Type); ra != rb {
 			return ra - rb
 		}
-		if a.Addr == b.Addr {
-			return 0
-		}
-		if a.Addr.Less(b.Addr) {
-			return -1
-		}
-		return 1
+		return a.Addr.Compare(b.Addr)
 	})
 	var before, flow, after []*Change
 	for _, c := range cs {

@@ -99,15 +99,7 @@ type builder struct {
 func build(d Drawing) model {
 	b := builder{ends: map[end]string{}, ids: map[addr.Instance]string{}}
 	objects := slices.Clone(d.Objects)
-	slices.SortFunc(objects, func(x, y Object) int {
-		if x.Addr.Less(y.Addr) {
-			return -1
-		}
-		if y.Addr.Less(x.Addr) {
-			return 1
-		}
-		return 0
-	})
+	slices.SortFunc(objects, func(x, y Object) int { return x.Addr.Compare(y.Addr) })
 	facts := make([]change.Facts, len(objects))
 	for i, o := range objects {
 		facts[i] = change.FactsOf(o.Value, o.Sensitive)

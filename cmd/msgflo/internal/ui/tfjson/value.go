@@ -91,7 +91,8 @@ func Index(a addr.Instance) any {
 	if n, err := strconv.Atoi(a.Key[1 : len(a.Key)-1]); err == nil && a.Key[1] != '"' {
 		return n
 	}
-	return value.Unquote(a.Key[1 : len(a.Key)-1])
+	text, _ := a.KeyText()
+	return text
 }
 
 // Name is the resource's name; what a participant or graph gives rise to bears

@@ -5,9 +5,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
-	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/config/addr"
 	"github.com/msgflo/msgflo/config/diag"
@@ -247,17 +245,4 @@ func AlignKeys(keys []string) (names []string, wide int) {
 		}
 	}
 	return names, wide
-}
-
-// Unquote reads what Quote wrote; a text that is not quoted is returned as it is.
-func Unquote(q string) string {
-	e, diags := hclsyntax.ParseExpression([]byte(q), "", hcl.InitialPos)
-	if diags.HasErrors() {
-		return q
-	}
-	v, diags := e.Value(nil)
-	if diags.HasErrors() || v.IsNull() || !v.IsKnown() || v.Type() != cty.String {
-		return q
-	}
-	return v.AsString()
 }
