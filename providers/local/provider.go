@@ -95,13 +95,20 @@ func (p *provider) opened() *control.Client {
 
 // Wake implements providers.Waker: where the agent held anything on this
 // machine one runs afterwards, of this program, and brings back what died with the machine.
+// What it hosts is up then, so that steps on an embedded broker find it.
 func (p *provider) Wake(ctx context.Context) error {
 	held, _, err := p.held(ctx)
 	if err != nil || len(held) == 0 {
 		return err
 	}
-	_, err = p.ensure(ctx)
-	return err
+	c, err := p.ensure(ctx)
+	if err != nil {
+		return err
+	}
+	if err := c.Settled(ctx); err != nil {
+		return lost(ctx, err)
+	}
+	return nil
 }
 
 // Warnings implements providers.Warner.

@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,6 +30,7 @@ type host struct {
 	why   string // it does not run
 	stop  context.CancelFunc
 	ended chan struct{}
+	spoke chan struct{} // closed at its first word after a start: ready, or why not
 }
 
 func (a *Agent) host(k control.Key) *host {
@@ -167,12 +170,44 @@ func (h *host) say(note string) {
 // First is told of its first readiness or failure.
 func (h *host) start(e control.Entry, secret json.RawMessage, first func(error)) {
 	ctx, cancel := context.WithCancel(h.agent.ctx)
-	h.stop, h.ended, h.why, h.said = cancel, make(chan struct{}), "", ""
-	ended := h.ended
+	h.stop, h.ended, h.spoke, h.why, h.said = cancel, make(chan struct{}), make(chan struct{}), "", ""
+	ended, spoken := h.ended, h.spoke
+	spoke := sync.OnceFunc(func() { close(spoken) })
 	h.agent.work.Go(func() {
 		defer close(ended)
-		h.run(ctx, e, secret, first)
+		defer spoke()
+		h.run(ctx, e, secret, func(err error) {
+			spoke()
+			first(err)
+		})
 	})
+}
+
+// settled waits until every service has said whether it is ready, for those that
+// were started with the agent: whoever brings an agent back goes on with what it hosts.
+// One that says nothing is not waited for without end.
+func (a *Agent) settled(ctx context.Context) error {
+	a.mu.Lock()
+	hosts := slices.Collect(maps.Values(a.hosts))
+	a.mu.Unlock()
+	limit := time.NewTimer(patience)
+	defer limit.Stop()
+	for _, h := range hosts {
+		h.mu.Lock()
+		spoke := h.spoke
+		h.mu.Unlock()
+		if spoke == nil {
+			continue // it was never started
+		}
+		select {
+		case <-spoke:
+		case <-limit.C:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 // run keeps the service running: what fails is made anew after a back-off,

@@ -77,6 +77,9 @@ func (s *server) routes() http.Handler {
 			return a.show(k), err
 		})
 	}))
+	m.HandleFunc("GET "+word("settled"), s.gate(func(w http.ResponseWriter, r *http.Request) {
+		events(w, func(func(control.Event)) (*control.Held, error) { return nil, a.settled(r.Context()) })
+	}))
 	m.HandleFunc("POST "+word("check"), stream(s, func(_ context.Context, o control.Object, _ func(control.Event)) (*control.Held, error) {
 		return nil, a.check(o)
 	}))

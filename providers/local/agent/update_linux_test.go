@@ -436,6 +436,7 @@ type service struct {
 	env  ServiceEnv
 	does string
 	runs *sync.Map
+	held <-chan struct{} // until it is closed, the service is not ready
 }
 
 func (s service) Run(ctx context.Context) error {
@@ -447,6 +448,11 @@ func (s service) Run(ctx context.Context) error {
 	case "panic":
 		panic("oh")
 	}
+	select {
+	case <-s.held:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	s.env.Ready()
 	s.env.Note("noted " + s.does)
 	<-ctx.Done()
@@ -456,9 +462,11 @@ func (s service) Run(ctx context.Context) error {
 func TestServices(t *testing.T) {
 	w := newWorld(t)
 	var runs sync.Map
+	held := make(chan struct{})
+	close(held)
 	kinds := func(o *Options) {
 		o.Kinds = map[string]ServiceFactory{control.Keeper: func(spec, _ json.RawMessage, env ServiceEnv) (Service, error) {
-			s := service{env: env, runs: &runs}
+			s := service{env: env, runs: &runs, held: held}
 			if err := json.Unmarshal(spec, &s.does); err != nil {
 				return nil, errors.New("its spec is no text")
 			}
@@ -489,8 +497,20 @@ func TestServices(t *testing.T) {
 	if one() {
 		t.Error("it outlives its agent")
 	}
+	held = make(chan struct{})
 	w.agent(kinds)
+	settled := make(chan error, 1)
+	go func() { settled <- c.Settled(t.Context()) }()
 	w.eventually("one runs in the next agent", one)
+	select {
+	case err := <-settled:
+		t.Errorf("an agent whose service is not ready has settled: %v", err)
+	case <-time.After(100 * time.Millisecond):
+	}
+	close(held)
+	if err := <-settled; err != nil {
+		t.Error(err)
+	}
 	w.eventually("it has a note", func() bool {
 		held, err := c.List(t.Context())
 		return err == nil && len(held) == 1 && held[0].Note == "noted one"

@@ -127,6 +127,13 @@ func (c *Client) List(ctx context.Context) ([]Held, error) {
 	return held, c.answer(ctx, http.MethodGet, versioned("objects"), nil, &held)
 }
 
+// Settled waits until the services that an agent brought back when it started
+// are ready, or have failed. Those of one that has long run are.
+func (c *Client) Settled(ctx context.Context) error {
+	_, err := c.stream(ctx, http.MethodGet, versioned("settled"), nil, nil)
+	return err
+}
+
 // Check tells whether an object could be started: that its program, its
 // directory and all they need are there. It changes nothing. The error is an
 // *Error.
