@@ -34,7 +34,11 @@ func str(s string) cty.Value { return cty.StringVal(s) }
 
 func num(n int64) cty.Value { return cty.NumberIntVal(n) }
 
-// quick are limits for tests in which a router that is absent stays so.
+// patient is for tests in which a router is there: a machine under load may be
+// slow to say so.
+func patient() *providers.Type { return newType(limits{absent: time.Minute, behind: time.Minute}) }
+
+// quick is for tests in which a router that is absent stays so.
 func quick() *providers.Type {
 	return newType(limits{absent: 50 * time.Millisecond, behind: time.Minute})
 }

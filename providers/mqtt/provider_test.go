@@ -63,7 +63,7 @@ func kept(t testing.TB, url, topic string) string {
 }
 
 func here(t testing.TB) (url, lineage string, typ *providers.Type) {
-	return mosquittotest.Shared(t).URL, mosquittotest.Prefix(t), quick()
+	return mosquittotest.Shared(t).URL, mosquittotest.Prefix(t), patient()
 }
 
 // Many changes at once are few documents; after the last is gone so is the
@@ -94,8 +94,16 @@ func TestGroupCommit(t *testing.T) {
 		wg.Wait()
 	}
 	each(p.create)
-	for i := range n {
-		if r := readRoute(t, p, routeWith(fmt.Sprintf("%sfrom/%d", lineage, i), lineage+"to")); r.Value.IsNull() || r.Owner != lineage {
+	queries := make([]providers.Query, n)
+	for i := range queries {
+		queries[i] = providers.Query{Type: typeRoute, Value: routeWith(fmt.Sprintf("%sfrom/%d", lineage, i), lineage+"to")}
+	}
+	got, err := p.Read(t.Context(), queries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, r := range got {
+		if r.Value.IsNull() || r.Owner != lineage {
 			t.Fatalf("route %d: %#v", i, r)
 		}
 	}
@@ -111,7 +119,7 @@ func TestGroupCommit(t *testing.T) {
 // Without a router a route is no use, and removing one needs none.
 func TestNoRouter(t *testing.T) {
 	url, lineage, typ := here(t)
-	p := openAt(t, typ, lineage, attrs{"url": str(url)})
+	p := openAt(t, quick(), lineage, attrs{"url": str(url)})
 	v := routeWith(lineage+"a", lineage+"b")
 	left, err := p.create(v)
 	if err == nil || !strings.Contains(err.Error(), "msgflo agent") {
@@ -127,6 +135,7 @@ func TestNoRouter(t *testing.T) {
 		t.Error("nobody says that there is no router")
 	}
 	stop := startRouter(t, url, lineage)
+	p = openAt(t, typ, lineage, attrs{"url": str(url)})
 	if _, err := p.create(v); err != nil {
 		t.Errorf("once there is a router: %v", err)
 	}
@@ -262,7 +271,7 @@ func TestRabbitMQLimits(t *testing.T) {
 	url := rabbittest.Own(t, rabbittest.Options{Plugins: []string{"rabbitmq_mqtt"}}).MQTTURL
 	t.Run("conformance", func(t *testing.T) { conform(t, url) })
 	startRouter(t, url, "l")
-	p := openAt(t, quick(), "l", attrs{"url": str(url)})
+	p := openAt(t, patient(), "l", attrs{"url": str(url)})
 	if line, err := p.Ping(t.Context()); err != nil || !strings.Contains(line, "RabbitMQ") {
 		t.Errorf("%q, %v", line, err)
 	}
@@ -387,7 +396,7 @@ func TestConformanceOnEmbedded(t *testing.T) {
 func TestList(t *testing.T) {
 	b := mosquittotest.Start(t, mosquittotest.Options{})
 	startRouter(t, b.URL, "l")
-	p := openAt(t, quick(), "l", attrs{"url": str(b.URL)})
+	p := openAt(t, patient(), "l", attrs{"url": str(b.URL)})
 	message := Type().Resources[typeRetained].Complete(attrs{"topic": str("settings/rate"), "payload": str("5")})
 	if _, err := p.create(routeWith("a/+", "b")); err != nil {
 		t.Fatal(err)
