@@ -33,6 +33,7 @@ const (
 	subscriptions = "subscriptions" // by client id, 0, filter
 	queued        = "queued"        // by client id, 0, packet id
 	retained      = "retained"      // by topic
+	shared        = "shared"        // by filter: there is somebody in the group
 )
 
 func openDisk(path string, number *atomic.Int64, log *slog.Logger) (*disk, error) {
@@ -42,7 +43,7 @@ func openDisk(path string, number *atomic.Int64, log *slog.Logger) (*disk, error
 	}
 	d := &disk{db: db, number: number, log: log}
 	err = db.Update(func(tx *bbolt.Tx) error {
-		for _, name := range []string{sessions, subscriptions, queued, retained} {
+		for _, name := range []string{sessions, subscriptions, queued, retained, shared} {
 			if _, err := tx.CreateBucketIfNotExists([]byte(name)); err != nil {
 				return err
 			}
@@ -119,6 +120,16 @@ func (d *disk) remove(bucket string, keys ...string) {
 		})
 	}
 	d.failed(err)
+}
+
+func (d *disk) keys(bucket string) (all []string, err error) {
+	err = d.db.View(func(tx *bbolt.Tx) error {
+		return tx.Bucket([]byte(bucket)).ForEach(func(k, _ []byte) error {
+			all = append(all, string(k))
+			return nil
+		})
+	})
+	return all, err
 }
 
 func read[T any](d *disk, bucket string) (all []T, err error) {

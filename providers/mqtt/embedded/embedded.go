@@ -1,7 +1,8 @@
 // Package embedded is an MQTT broker inside the process, for hello and for
 // small systems: MQTT 3.1.1 and 5 over TCP and WebSocket, on loopback unless
 // told otherwise, and with a folder to outlive restarts if wished. The broker
-// itself is mochi-mqtt; what it lacks is mended in hook.go.
+// itself is mochi-mqtt; what it lacks is mended in hook.go, takeover.go and
+// groups.go.
 //
 // It knows no users: whoever reaches its port may publish and subscribe
 // everything. It imports the standard library, mochi-mqtt, bbolt, gorilla/websocket and
@@ -21,6 +22,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"syscall"
+	"time"
 
 	mochi "github.com/mochi-mqtt/server/v2"
 	bolterrors "go.etcd.io/bbolt/errors"
@@ -63,6 +65,9 @@ type Options struct {
 	// Lineage is whose agent hosts the broker: it is retained at LineageTopic, so
 	// that who finds a broker at the address can tell this one from another's.
 	Lineage string
+	// Comeback is how long who publishes to a shared subscription waits, after the
+	// broker's start, for those who had it before. 0: ten seconds.
+	Comeback time.Duration
 	// Ready is called once it listens, with where. Nil: nobody is told.
 	Ready func(Addresses)
 }
@@ -93,6 +98,9 @@ func New(s Spec, o Options) (*Server, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
+	if o.Comeback == 0 {
+		o.Comeback = comeback
+	}
 	return &Server{spec: s, opts: o, log: log}, nil
 }
 
@@ -117,11 +125,11 @@ func (s *Server) Run(ctx context.Context) (err error) {
 		err = errors.Join(err, broker.AddListener(newWeb(l, &broker.Listeners.ClientsWg)))
 	}
 	var number atomic.Int64
-	kept, failed := s.keep(broker, &number)
+	k, failed := s.keep(broker, &number)
 	if failed != nil {
 		return failed
 	}
-	defer kept()
+	defer k.close()
 	if err = errors.Join(err, broker.AddHook(newMend(broker, &number), nil)); err != nil {
 		return err
 	}
@@ -138,6 +146,7 @@ func (s *Server) Run(ctx context.Context) (err error) {
 		s.opts.Ready(where)
 	}
 	<-ctx.Done()
+	k.ends()
 	return broker.Close()
 }
 
@@ -180,10 +189,18 @@ func (s *Server) warnOpen(addr string) {
 	}
 }
 
-// keep opens what the broker is to keep things in; done closes it.
-func (s *Server) keep(broker *mochi.Server, number *atomic.Int64) (done func(), err error) {
+// A keeping is what a broker with a folder has beside one without; nil is none.
+type keeping struct {
+	disk    *disk
+	groups  *groups
+	stopped chan struct{}
+	tasks   sync.WaitGroup
+}
+
+// keep opens what the broker is to keep things in.
+func (s *Server) keep(broker *mochi.Server, number *atomic.Int64) (*keeping, error) {
 	if !s.spec.Persist {
-		return func() {}, nil
+		return nil, nil //nolint:nilnil // nil is a keeping that keeps nothing
 	}
 	if err := os.MkdirAll(s.opts.Folder, 0o700); err != nil {
 		return nil, s.storeError(err)
@@ -192,20 +209,35 @@ func (s *Server) keep(broker *mochi.Server, number *atomic.Int64) (done func(), 
 	if err != nil {
 		return nil, s.storeError(err)
 	}
-	stopped := make(chan struct{})
-	var tasks sync.WaitGroup
-	tasks.Go(func() { d.syncing(stopped) })
-	done = func() {
-		close(stopped)
-		tasks.Wait()
-		d.failed(d.db.Sync())
-		d.failed(d.db.Close())
+	k := &keeping{disk: d, stopped: make(chan struct{})}
+	k.tasks.Go(func() { d.syncing(k.stopped) })
+	if k.groups, err = newGroups(d); err != nil {
+		k.close()
+		return nil, s.storeError(err)
 	}
-	if err := broker.AddHook(d, nil); err != nil {
-		done()
+	k.tasks.Go(func() { k.groups.waiting(s.opts.Comeback, k.stopped) })
+	if err := errors.Join(broker.AddHook(d, nil), broker.AddHook(k.groups, nil)); err != nil {
+		k.close()
 		return nil, err
 	}
-	return done, nil
+	return k, nil
+}
+
+// ends is called before the broker sends its clients away.
+func (k *keeping) ends() {
+	if k != nil {
+		k.groups.close()
+	}
+}
+
+func (k *keeping) close() {
+	if k == nil {
+		return
+	}
+	close(k.stopped)
+	k.tasks.Wait()
+	k.disk.failed(k.disk.db.Sync())
+	k.disk.failed(k.disk.db.Close())
 }
 
 func (s *Server) storeError(err error) error {

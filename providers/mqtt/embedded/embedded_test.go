@@ -46,9 +46,15 @@ const patience = 30 * time.Second
 // run runs a broker until the test ends, or stop.
 func run(t *testing.T, s embedded.Spec, folder string) (where embedded.Addresses, stop func()) {
 	t.Helper()
+	return runWith(t, s, embedded.Options{Folder: folder})
+}
+
+func runWith(t *testing.T, s embedded.Spec, o embedded.Options) (where embedded.Addresses, stop func()) {
+	t.Helper()
 	ready := make(chan embedded.Addresses, 1)
 	var log strings.Builder
-	b, err := embedded.New(s, embedded.Options{Folder: folder, Ready: func(a embedded.Addresses) { ready <- a }, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	o.Ready, o.Log = func(a embedded.Addresses) { ready <- a }, slog.New(slog.NewTextHandler(&log, nil))
+	b, err := embedded.New(s, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,6 +146,85 @@ func TestShared(t *testing.T) {
 	if len(seen) != n {
 		t.Errorf("%d different ones of %d", len(seen), n)
 	}
+}
+
+// TestGroupsComeBack: sessions that share end with their connection, so what is
+// published to them after a start is acknowledged when somebody is there again, or
+// does not come.
+func TestGroupsComeBack(t *testing.T) {
+	folder, s := t.TempDir(), spec()
+	s.Persist = true
+	begin := func(comeback time.Duration) (url string, stop func()) {
+		where, stop := runWith(t, s, embedded.Options{Folder: folder, Comeback: comeback})
+		return "mqtt://" + where.MQTT, stop
+	}
+	send := func(url, topic string) chan error {
+		sent := make(chan error, 1)
+		c := dial(t, url, "")
+		go func() {
+			defer c.Close()
+			sent <- transport.Publish(t.Context(), c, transport.ToQueue(topic), transport.Message{Body: []byte(topic), Persistent: true})
+		}()
+		return sent
+	}
+	join := func(url string) (transport.Subscription, *mqtt.Conn) {
+		c := dial(t, url, "role")
+		in, err := c.Subscribe(t.Context(), "role.IN", transport.SubscribeOptions{Prefetch: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return in, c
+	}
+	passes := func(sent chan error) {
+		t.Helper()
+		select {
+		case err := <-sent:
+			if err != nil {
+				t.Error(err)
+			}
+		case <-time.After(patience):
+			t.Fatal("it is not acknowledged")
+		}
+	}
+
+	url, stop := begin(time.Hour)
+	_, c := join(url)
+	stop()
+	c.Close()
+
+	url, stop = begin(time.Hour)
+	sent := send(url, "role.IN")
+	passes(send(url, "elsewhere.IN")) // who is not missed keeps nobody waiting
+	select {
+	case err := <-sent:
+		t.Fatalf("a message for who is not back was taken: %v", err)
+	case <-time.After(100 * time.Millisecond):
+	}
+	in, c := join(url)
+	passes(sent)
+	select {
+	case d := <-in.Deliveries():
+		if string(d.Body) != "role.IN" {
+			t.Errorf("%q came", d.Body)
+		}
+		d.Ack()
+	case <-time.After(patience):
+		t.Error("it is lost")
+	}
+	stop()
+	c.Close()
+
+	url, stop = begin(50 * time.Millisecond) // nobody comes back
+	passes(send(url, "role.IN"))
+	in, c = join(url)
+	if err := in.Cancel(t.Context()); err != nil { // of its own will
+		t.Error(err)
+	}
+	c.Close()
+	stop()
+
+	url, _ = begin(time.Hour)
+	passes(send(url, "role.IN"))
 }
 
 // child starts this binary as a broker and returns its address.
