@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/msgflo/msgflo/providers/providertest/child"
 	"github.com/msgflo/msgflo/providers/rabbitmq/rabbittest"
 )
 
@@ -93,11 +94,11 @@ func host(url string) string { return url[strings.LastIndex(url, "@")+1:] }
 
 // closed is an address at which nobody listens.
 func closed(t *testing.T) string {
-	ports, err := freePorts(1)
+	addr, err := child.Address()
 	if err != nil {
 		t.Fatal(err)
 	}
-	return "127.0.0.1:" + ports[0]
+	return addr
 }
 
 // fails runs msgflo, wants exit code 1 and returns what it said.

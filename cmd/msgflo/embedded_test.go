@@ -2,12 +2,13 @@ package main
 
 import (
 	"context"
-	"net"
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/msgflo/msgflo/providers/providertest/child"
 	"github.com/msgflo/msgflo/providers/transport/mqtt"
 )
 
@@ -22,34 +23,16 @@ func TestEmbedded(t *testing.T) {
 		Dir: "testdata/embedded", UpdateScripts: *update, RequireUniqueNames: true,
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "processes": processes, "passes": passes, "killagent": killAgent},
 		Setup: func(e *testscript.Env) error {
-			ports, err := freePorts(2)
-			if err != nil {
+			var port, other int
+			if err := child.Ports(&port, &other); err != nil {
 				return err
 			}
-			e.Setenv("PORT", ports[0])
-			e.Setenv("OTHER", ports[1])
-			e.Setenv("MSGFLO_VAR_port", ports[0])
+			e.Setenv("PORT", strconv.Itoa(port))
+			e.Setenv("OTHER", strconv.Itoa(other))
+			e.Setenv("MSGFLO_VAR_port", strconv.Itoa(port))
 			return joins(e)
 		},
 	})
-}
-
-// freePorts are held until all are found, so that they differ.
-func freePorts(n int) ([]string, error) {
-	var out []string
-	for range n {
-		l, err := new(net.ListenConfig).Listen(context.Background(), "tcp", "127.0.0.1:0")
-		if err != nil {
-			return nil, err
-		}
-		defer l.Close()
-		_, port, err := net.SplitHostPort(l.Addr().String())
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, port)
-	}
-	return out, nil
 }
 
 func passes(ts *testscript.TestScript, neg bool, args []string) {

@@ -2,7 +2,6 @@ package mqtt
 
 import (
 	"context"
-	"net"
 	"testing"
 	"time"
 
@@ -10,16 +9,16 @@ import (
 
 	"github.com/msgflo/msgflo/providers"
 	"github.com/msgflo/msgflo/providers/mqtt/embedded"
+	"github.com/msgflo/msgflo/providers/providertest/child"
 )
 
 // freeAddress is one that nobody listens at now.
 func freeAddress(t *testing.T) string {
-	l, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	addr, err := child.Address()
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
-	return l.Addr().String()
+	return addr
 }
 
 // host runs a lineage's embedded broker until its stop.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
 	"slices"
 	"strings"
@@ -19,6 +18,7 @@ import (
 	"github.com/msgflo/msgflo/providers/mqtt/router"
 	"github.com/msgflo/msgflo/providers/mqtt/router/retained"
 	"github.com/msgflo/msgflo/providers/mqtt/router/routes"
+	"github.com/msgflo/msgflo/providers/providertest/child"
 	"github.com/msgflo/msgflo/providers/transport/mqtt"
 )
 
@@ -75,12 +75,10 @@ func stages() []stage {
 }
 
 func startEmbedded(t testing.TB, persist bool) (string, func()) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	addr, err := child.Address()
 	if err != nil {
 		t.Fatal(err)
 	}
-	addr := l.Addr().String()
-	l.Close()
 	folder := t.TempDir()
 	var stop func()
 	start := func() {

@@ -9,6 +9,7 @@ package child
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -17,8 +18,10 @@ import (
 
 // Ports sets those that are 0 to free ports on 127.0.0.1; of the others it is
 // an error if one is taken. They are held open together until all are known, so
-// that no two are the same. Another program may still take one before the broker
-// does: try again then.
+// that no two are the same. They are none of those that systems give to outgoing
+// connections: one of these would sooner or later have the port of a broker that
+// restarts, were it only a client that waits for it and connects to itself. Another
+// program may still take one before the broker does: try again then.
 func Ports(ports ...*int) error {
 	var held []net.Listener
 	defer func() {
@@ -27,17 +30,40 @@ func Ports(ports ...*int) error {
 		}
 	}()
 	for _, p := range ports {
-		l, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", *p))
+		l, err := listen(*p)
 		if err != nil {
-			if *p != 0 {
-				return fmt.Errorf("port %d on 127.0.0.1 is taken: stop the program that listens there, or choose another port (%w)", *p, err)
-			}
 			return err
 		}
 		held = append(held, l)
 		*p = l.Addr().(*net.TCPAddr).Port
 	}
 	return nil
+}
+
+// The first port given to outgoing connections is 32768 on Linux, 49152
+// elsewhere.
+const leastPort, mostPort = 10000, 32000
+
+func listen(port int) (l net.Listener, err error) {
+	if port != 0 {
+		if l, err = net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", port)); err != nil {
+			return nil, fmt.Errorf("port %d on 127.0.0.1 is taken: stop the program that listens there, or choose another port (%w)", port, err)
+		}
+		return l, nil
+	}
+	for range 100 {
+		if l, err = net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", leastPort+rand.IntN(mostPort-leastPort))); err == nil { //nolint:gosec // it need not be unpredictable
+			return l, nil
+		}
+	}
+	return nil, fmt.Errorf("no free port on 127.0.0.1 between %d and %d: %w", leastPort, mostPort, err)
+}
+
+// Address is a free port of Ports as 127.0.0.1:PORT.
+func Address() (string, error) {
+	var port int
+	err := Ports(&port)
+	return fmt.Sprintf("127.0.0.1:%d", port), err
 }
 
 // Find finds a program in the folders where packages put it, or in PATH: an
