@@ -349,9 +349,9 @@ func (r *replica) becomeReady(ctx context.Context, pr *proc, g *gate, adopted bo
 
 // after says how a process ended by itself.
 func (r *replica) after(pr *proc) outcome {
-	o := outcome{run: pr.run, ran: time.Since(pr.status.Started), why: "its shim was killed, and it with it"}
-	if x := pr.status.Exit; x != nil {
-		o.well, o.why, o.ran = x.Code == 0 && x.Signal == "", x.String(), x.At.Sub(pr.status.Started)
+	o := outcome{run: pr.run, ran: time.Since(pr.last.Started), why: "its shim was killed, and it with it"}
+	if x := pr.last.Exit; x != nil {
+		o.well, o.why, o.ran = x.Code == 0 && x.Signal == "", x.String(), x.At.Sub(pr.last.Started)
 	}
 	if pr.lost != nil {
 		o.why += "; " + pr.lost.Error()

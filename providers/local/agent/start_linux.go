@@ -23,10 +23,11 @@ import (
 type proc struct {
 	agent  *Agent
 	run    control.Run
-	status control.ShimStatus
-	own    bool          // the shim is this agent's child, not an earlier one's
-	ended  chan struct{} // closed when the shim has ended and nothing of it lives
-	lost   error         // under ended: nothing is known of what still runs
+	status control.ShimStatus // as it was started, or found
+	own    bool               // the shim is this agent's child, not an earlier one's
+	ended  chan struct{}      // closed when the shim has ended and nothing of it lives
+	last   control.ShimStatus // under ended: what the shim said at its end
+	lost   error              // under ended: nothing is known of what still runs
 }
 
 // environ is a process's environment as exec(2) takes it, sorted.
@@ -173,6 +174,7 @@ func (a *Agent) spawn(lock *os.File, nonce string, j job, label string) (control
 func (p *proc) watch() {
 	a := p.agent
 	defer close(p.ended)
+	p.last = p.status
 	if err := await(a.ctx, p.status.Shim); err != nil {
 		p.lost = err
 		return
@@ -181,10 +183,10 @@ func (p *proc) watch() {
 		_, _ = reap(p.status.Shim.PID)
 	}
 	if st, ok := a.place.Status(p.run.Nonce); ok {
-		p.status = st
+		p.last = st
 	}
-	if p.status.Exit == nil {
-		p.lost = sweep(a.ctx, p.run.Nonce, p.status, a.boot)
+	if p.last.Exit == nil {
+		p.lost = sweep(a.ctx, p.run.Nonce, p.last, a.boot)
 	}
 }
 
