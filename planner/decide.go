@@ -140,6 +140,9 @@ func (p *planning) both(i *item) {
 		p.replace(i, "-replace asks for it")
 	case len(i.changed) > 0:
 		i.do, i.base, i.from = plan.Update, i.value(), i.is
+		if i.is == present {
+			i.why = i.live.Note
+		}
 	}
 }
 

@@ -79,9 +79,10 @@ func (i *item) otherSecrets() bool {
 	return !slices.Equal(beside(i.prior.Sensitive), beside(formatted(i.sch.Schema, i.want.Sensitive)))
 }
 
-// drifted compares the live object with what state recorded of it.
+// drifted compares the live object with what state recorded of it. Where its
+// provider has an explanation, nobody outside changed it.
 func (p *planning) drifted(i *item) {
-	if i.is != present || i.prior.SchemaVersion == i.old.Version && i.old.form.Says(i.prior.Attrs, i.live.Value) {
+	if i.is != present || i.live.Note != "" || i.prior.SchemaVersion == i.old.Version && i.old.form.Says(i.prior.Attrs, i.live.Value) {
 		return
 	}
 	if i.was == cty.NilVal {

@@ -50,7 +50,10 @@ type Query struct {
 type Result struct {
 	Value cty.Value // of the schema's type, wholly null where absent; sensitive attributes that cannot be read are unknown
 	Owner string    // the lineage marked on the live object, "" where unmarked or where marks do not exist
-	Note  string    // why an object may be absent without that being drift ("its queue is auto-delete"), else ""
+	// Note is why an object may be absent without that being drift ("its queue is
+	// auto-delete"); of one that is there, why it is not as it was left though nobody
+	// changed it ("brought down by msgflo down"). "" for neither.
+	Note string
 	// Needs is what must be there before an absent object can be made, is not,
 	// and is in none of the queries (the vhost of a queue); zero for nothing.
 	Needs Need
@@ -71,6 +74,11 @@ type Change struct {
 	// plan (bindings of a queue): the check at the moment allows these only.
 	Collateral []Object
 	Progress   func(done, total int64) // may be nil
+	// Say tells meanwhile what goes on ("work[0] ended with exit status 1, and is started again
+	// in 2s"), Warn what should be known of the object once it is done. Texts are escaped.
+	// They may be nil, and are not called after Apply has returned.
+	Say  func(text string)
+	Warn func(summary, detail string)
 	// Shared: the object belongs to all who use the broker (MsgFlo's queue fbp);
 	// it is made without an ownership mark.
 	Shared bool

@@ -19,12 +19,16 @@ import (
 // changes is a provider that keeps what it is told to do.
 type changes struct {
 	providers.Provider
-	got []providers.Change
-	err error
+	got  []providers.Change
+	err  error
+	tell func(providers.Change)
 }
 
 func (c *changes) Apply(_ context.Context, ch providers.Change) (cty.Value, error) {
 	c.got = append(c.got, ch)
+	if c.tell != nil {
+		c.tell(ch)
+	}
 	if c.err != nil {
 		return ch.Before, c.err
 	}
@@ -90,5 +94,30 @@ func TestDetailKeepsItsLines(t *testing.T) {
 	}
 	if want := "resize is not ready\n  Error: ECONNREFUSED\n  at \\x1b[31mmain"; !strings.HasSuffix(diags[0].Detail, want) {
 		t.Errorf("%q", diags[0].Detail)
+	}
+}
+
+// What a provider says meanwhile is an event of its step, and what it warns of is
+// reported where the step's object is declared; neither makes the step fail.
+func TestSaidAndWarned(t *testing.T) {
+	b := newBench(t)
+	c := &changes{tell: func(ch providers.Change) {
+		ch.Say("it ended; starting it again")
+		ch.Warn("Announced otherwise", "in, not out")
+	}}
+	b.deps.Open = func(addr.Provider) (providers.Provider, error) { return c, nil }
+	var said []string
+	b.deps.Events = func(e plan.Event) {
+		if e.Kind == plan.Progress {
+			said = append(said, string(e.Step.ID)+": "+e.Text)
+		}
+	}
+	st := b.step(plan.Create, provA, "queue", "q", nil)
+	r, diags := b.run(context.Background(), st)
+	if counts(r) != "1/0/0" || len(said) != 1 || said[0] != "+ queue.q: it ended; starting it again" {
+		t.Errorf("%s %q", counts(r), said)
+	}
+	if len(diags) != 1 || diags[0].Severity != hcl.DiagWarning || diags[0].Summary != "Announced otherwise" || *diags[0].Subject != st.Decl {
+		t.Errorf("%v", diags)
 	}
 }

@@ -35,14 +35,16 @@ type run struct {
 	reports chan report
 	closed  chan struct{} // ends late Progress calls of a provider
 
-	failures []failure
+	failures []failure // and warnings
 }
 
-// A report is what a worker says: progress, or the end of a step.
+// A report is what a worker says: progress, a warning, or the end of a step.
 type report struct {
 	step        int
-	end         *verdict // nil: progress
+	end         *verdict // nil: progress, or warning
 	done, total int64
+	text        string
+	warning     *hcl.Diagnostic
 }
 
 type failure struct {
@@ -111,9 +113,10 @@ func (r *run) loop(ctx context.Context) {
 
 func (r *run) worker(ctx context.Context) {
 	for i := range r.work {
-		v := r.steps.run(ctx, i, func(done, total int64) {
+		v := r.steps.run(ctx, i, func(rep report) {
+			rep.step = i
 			select {
-			case r.reports <- report{step: i, done: done, total: total}:
+			case r.reports <- rep:
 			case <-r.closed:
 			}
 		})
@@ -141,9 +144,13 @@ func (r *run) interrupt() {
 }
 
 func (r *run) hear(rep report) {
-	if rep.end == nil {
+	switch {
+	case rep.warning != nil:
+		r.failures = append(r.failures, failure{rep.step, hcl.Diagnostics{rep.warning}})
+		return
+	case rep.end == nil:
 		if !r.settled[rep.step] {
-			r.d.Events(plan.Event{Kind: plan.Progress, Step: &r.p.Steps[rep.step], Done: rep.done, Total: rep.total,
+			r.d.Events(plan.Event{Kind: plan.Progress, Step: &r.p.Steps[rep.step], Done: rep.done, Total: rep.total, Text: rep.text,
 				Elapsed: time.Since(r.started[rep.step])})
 		}
 		return

@@ -10,6 +10,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/config/addr"
+	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/planner/plan"
 	"github.com/msgflo/msgflo/planner/recorded"
 	"github.com/msgflo/msgflo/providers"
@@ -75,7 +76,7 @@ func (s *stepper) addForm(p addr.Provider, typ string) {
 	}
 }
 
-func (s *stepper) run(ctx context.Context, i int, progress func(done, total int64)) verdict {
+func (s *stepper) run(ctx context.Context, i int, tell func(report)) verdict {
 	st := &s.p.Steps[i]
 	if s.d.BeforeStep != nil {
 		if err := s.d.BeforeStep(); err != nil {
@@ -88,7 +89,7 @@ func (s *stepper) run(ctx context.Context, i int, progress func(done, total int6
 	case plan.Record, plan.Adopt:
 		return s.note(ctx, st)
 	}
-	return s.change(ctx, st, progress)
+	return s.change(ctx, st, tell)
 }
 
 // note records without touching the object.
@@ -125,12 +126,14 @@ func (s *stepper) hashes(f *recorded.Form, st *plan.Step) bool {
 	return false
 }
 
-func (s *stepper) change(ctx context.Context, st *plan.Step, progress func(done, total int64)) verdict {
+func (s *stepper) change(ctx context.Context, st *plan.Step, tell func(report)) verdict {
 	a, err := s.prepare(st)
 	if err != nil {
 		return failed(st, a.secrets, err)
 	}
-	a.change.Progress = progress
+	a.change.Progress = func(done, total int64) { tell(report{done: done, total: total}) }
+	a.change.Say = func(text string) { tell(report{text: text}) }
+	a.change.Warn = func(summary, detail string) { tell(report{warning: diag.Warning(st.Decl, summary, detail)}) }
 	a.provider, err = s.conns[st.Provider]()
 	if err != nil {
 		return verdict{lost: err}

@@ -25,5 +25,6 @@ type Event struct {
 	Step        *Step
 	Elapsed     time.Duration
 	Done, Total int64           // Progress only
+	Text        string          // Progress only: what goes on, for people
 	Diags       hcl.Diagnostics // Failed only
 }

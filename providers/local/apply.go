@@ -7,6 +7,7 @@ import (
 
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/msgflo/msgflo/config/addr"
 	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/providers"
 	"github.com/msgflo/msgflo/providers/local/control"
@@ -73,7 +74,26 @@ func (p *provider) left(k *kind, held *control.Held, c providers.Change, failed 
 	if err != nil {
 		return cty.NilVal, errors.Join(failed, err)
 	}
+	if failed == nil && c.Warn != nil && held.Status != nil && p.news(held) {
+		c.Warn(otherwise(c.Addr, held.Status.Mismatch))
+	}
 	return v, failed
+}
+
+// news tells whether a process announced itself otherwise, and not as it did when it
+// was read: of that Lint has warned.
+func (p *provider) news(held *control.Held) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	was := p.read[held.Key].Status
+	return held.Status.Mismatch != "" && (was == nil || was.Mismatch != held.Status.Mismatch)
+}
+
+// otherwise warns of a participant that announced other ports or queues than its
+// block declares, since messages go where the declaration says.
+func otherwise(at addr.Instance, mismatch string) (summary, detail string) {
+	return "Announced otherwise", fmt.Sprintf("What %s announced is not what is declared: %s. "+
+		"Declare it as it is, with inport and outport blocks, or correct the participant.", at, diag.Escape(mismatch))
 }
 
 func (p *provider) remove(ctx context.Context, k *kind, c providers.Change) (cty.Value, error) {
@@ -108,14 +128,14 @@ func (p *provider) remove(ctx context.Context, k *kind, c providers.Change) (cty
 	return null, nil
 }
 
-// progress passes on what is counted; may be nil.
+// progress passes on what is counted, and what is said beside that.
 func progress(c providers.Change) func(control.Event) {
-	if c.Progress == nil {
-		return nil
-	}
 	return func(e control.Event) {
-		if e.Total > 0 {
+		switch {
+		case e.Total > 0 && c.Progress != nil:
 			c.Progress(e.Count, e.Total)
+		case e.Total == 0 && e.Text != "" && c.Say != nil:
+			c.Say(e.Text)
 		}
 	}
 }

@@ -198,11 +198,39 @@ func running(s launch.Status) int {
 	}
 	n := s.Wanted
 	for _, r := range s.Replicas {
-		if r.State == launch.Failed || r.State == launch.Stopped && r.Reason == control.NoAgent {
+		if lacking(r) {
 			n--
 		}
 	}
 	return max(n, 0)
+}
+
+func lacking(r launch.Replica) bool {
+	return r.State == launch.Failed || r.State == launch.Stopped && (r.Reason == control.NoAgent || r.Reason == control.ByDown)
+}
+
+// why says of a role of which fewer run than shall, how that came, "" of one of which
+// all do. A failure says more than an end.
+func why(s launch.Status) string {
+	var lack []launch.Replica
+	if !s.Held {
+		lack = slices.DeleteFunc(slices.Clone(s.Replicas), func(r launch.Replica) bool { return !lacking(r) })
+	}
+	if len(lack) == 0 {
+		return ""
+	}
+	failed := slices.DeleteFunc(slices.Clone(lack), func(r launch.Replica) bool { return r.State != launch.Failed })
+	switch {
+	case len(failed) > 0:
+		who := "it failed"
+		if s.Wanted > 1 {
+			who = fmt.Sprintf("%d of %d failed, as number %d", len(failed), s.Wanted, failed[0].Index)
+		}
+		return fmt.Sprintf("%s: %s. `msgflo logs %s` has its last words", who, failed[0].Reason, s.Role)
+	case lack[0].Reason == control.ByDown:
+		return "brought down by `msgflo down`, and started again by apply"
+	}
+	return "it ended while no agent ran here (after a restart of the machine, or a kill), and is started again by apply"
 }
 
 // same writes attributes as they are in like where they mean the same.

@@ -118,16 +118,19 @@ func (p *provider) Warnings() hcl.Diagnostics {
 	if p.alive || len(p.read) == 0 {
 		return nil
 	}
-	text := "Nothing of what was applied runs on this machine: it was brought down, or the machine was restarted. `msgflo apply` or `msgflo agent` brings it back."
-	if slices.ContainsFunc(slices.Collect(maps.Values(p.read)), runs) {
+	held := slices.Collect(maps.Values(p.read))
+	text := "Nothing of what was applied runs on this machine: it was restarted, or the agent and the participants were killed. `msgflo apply` or `msgflo agent` brings it back."
+	switch {
+	case slices.ContainsFunc(held, downed):
+		text = "Nothing of what was applied runs on this machine: `msgflo down` stopped it. `msgflo apply` or `msgflo agent` brings it back."
+	case slices.ContainsFunc(held, runs):
 		text = "The agent that looks after what runs here does not run. Processes go on without it, and nothing is restarted; `msgflo apply` or `msgflo agent` starts it again."
 	}
 	return hcl.Diagnostics{diag.Warning(hcl.Range{}, "Agent not running", text)}
 }
 
-// Lint implements providers.Linter: a participant that announced other ports or
-// queues than its block declares is told at the block, since messages go where
-// the declaration says.
+// Lint implements providers.Linter: a participant that announced itself otherwise
+// than it is declared is told at its block.
 func (p *provider) Lint(want []providers.Object) hcl.Diagnostics {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -138,8 +141,8 @@ func (p *provider) Lint(want []providers.Object) hcl.Diagnostics {
 		}
 		key, err := p.kinds[control.Process].key(want[i].Value)
 		if is := p.read[key].Status; err == nil && is != nil && is.Mismatch != "" {
-			diags = append(diags, diag.Warning(want[i].Decl, "Announced otherwise", fmt.Sprintf("What %s announced is not what is declared: %s. "+
-				"Declare it as it is, with inport and outport blocks, or correct the participant.", want[i].Addr, diag.Escape(is.Mismatch))))
+			summary, detail := otherwise(want[i].Addr, is.Mismatch)
+			diags = append(diags, diag.Warning(want[i].Decl, summary, detail))
 		}
 	}
 	return diags

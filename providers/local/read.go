@@ -40,6 +40,14 @@ func runs(h control.Held) bool {
 	return h.Status != nil && slices.ContainsFunc(h.Status.Replicas, func(r launch.Replica) bool { return r.PID != 0 })
 }
 
+// downed tells whether an object does not run because of `msgflo down`.
+func downed(h control.Held) bool {
+	if h.Status == nil {
+		return h.Note == control.ByDown
+	}
+	return slices.ContainsFunc(h.Status.Replicas, func(r launch.Replica) bool { return r.Reason == control.ByDown })
+}
+
 func (p *provider) one(held map[control.Key]control.Held, q *providers.Query) providers.Result {
 	k := p.kinds[q.Type]
 	if k == nil {
@@ -60,7 +68,11 @@ func (p *provider) one(held map[control.Key]control.Held, q *providers.Query) pr
 	if err != nil {
 		return providers.Result{Err: err}
 	}
-	return providers.Result{Value: v, Owner: p.agent.Lineage}
+	r := providers.Result{Value: v, Owner: p.agent.Lineage}
+	if h.Status != nil {
+		r.Note = why(*h.Status)
+	}
+	return r
 }
 
 // Normalize implements providers.Normalizer.

@@ -261,16 +261,21 @@ func TestReadReplicas(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		held bool
+		down bool
 		runs []control.Run
 		live []int // indexes that run
 		want int64
+		note string
 	}{
-		{"none since the machine was started", false, nil, nil, 0},
-		{"stopped by hand", true, nil, nil, 3},
-		{"all run", false, []control.Run{{Index: 0, Ready: true}, {Index: 1, Ready: true}, {Index: 2}}, []int{0, 1, 2}, 3},
-		{"one died with its shim", false, []control.Run{{Index: 0, Ready: true}, {Index: 1, Ready: true}, {Index: 2, Ready: true}}, []int{0, 2}, 2},
-		{"one failed", false, []control.Run{{Index: 0}, {Index: 1, Final: launch.Failed, Reason: "exit status 1"}, {Index: 2}}, []int{0, 2}, 2},
-		{"one is done", false, []control.Run{{Index: 0}, {Index: 1, Final: launch.Stopped, Reason: "exit status 0"}, {Index: 2}}, []int{0, 2}, 3},
+		{"none since the machine was started", false, false, nil, nil, 0, "ended while no agent ran"},
+		{"stopped by hand", true, false, nil, nil, 3, ""},
+		{"stopped by hand, and brought down", true, true, nil, nil, 3, ""},
+		{"brought down", false, true, nil, nil, 0, "brought down by `msgflo down`"},
+		{"failed, and brought down", false, true, []control.Run{{Index: 2, Final: launch.Failed, Reason: "exit status 3"}}, nil, 0, "1 of 3 failed, as number 2: exit status 3"},
+		{"all run", false, false, []control.Run{{Index: 0, Ready: true}, {Index: 1, Ready: true}, {Index: 2}}, []int{0, 1, 2}, 3, ""},
+		{"one died with its shim", false, false, []control.Run{{Index: 0, Ready: true}, {Index: 1, Ready: true}, {Index: 2, Ready: true}}, []int{0, 2}, 2, "ended while no agent ran"},
+		{"one failed", false, false, []control.Run{{Index: 0}, {Index: 1, Final: launch.Failed, Reason: "exit status 1"}, {Index: 2}}, []int{0, 2}, 2, "exit status 1. `msgflo logs eu/resize`"},
+		{"one is done", false, false, []control.Run{{Index: 0}, {Index: 1, Final: launch.Stopped, Reason: "exit status 0"}, {Index: 2}}, []int{0, 2}, 3, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := newFolder(t)
@@ -291,8 +296,14 @@ func TestReadReplicas(t *testing.T) {
 				}
 				f.run(run.Nonce, slices.Contains(c.live, i))
 			}
+			if c.down {
+				f.note(control.Record{Op: control.OpBegun, Down: true})
+			}
 			f.write()
 			r := read(t, open(t, local.Type(), dir), providers.Query{Type: "process", Value: want})
+			if !strings.Contains(r.Note, c.note) || (r.Note == "") != (c.note == "") {
+				t.Errorf("it says %q, want %q", r.Note, c.note)
+			}
 			if n, _ := r.Value.GetAttr("replicas").AsBigFloat().Int64(); n != c.want {
 				t.Errorf("%d replicas, want %d", n, c.want)
 			}

@@ -47,6 +47,7 @@ func openBook(p control.Place, compact int) (*book, error) {
 	if err != nil {
 		return nil, err
 	}
+	l.Down = false // there is an agent again
 	b := &book{place: p, compact: compact, ledger: l, secrets: secrets, coming: map[string]bool{}}
 	return b, b.rewrite()
 }
@@ -55,7 +56,7 @@ func openBook(p control.Place, compact int) (*book, error) {
 // order, or is alone.
 func (b *book) rewrite() error {
 	b.mu.Lock()
-	dump := b.ledger.Dump()
+	dump, down := b.ledger.Dump(), b.ledger.Down
 	b.mu.Unlock()
 	line, err := json.Marshal(control.Record{Op: control.OpAll, All: &dump})
 	if err != nil {
@@ -66,7 +67,7 @@ func (b *book) rewrite() error {
 	if err != nil {
 		return fmt.Errorf("writing the journal anew: %w", err)
 	}
-	begun, err := json.Marshal(control.Record{Op: control.OpBegun})
+	begun, err := json.Marshal(control.Record{Op: control.OpBegun, Down: down})
 	if err != nil {
 		return err
 	}

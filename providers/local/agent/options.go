@@ -34,6 +34,7 @@ type Options struct {
 	Boot string         // id of this boot; "" asks the kernel
 
 	Settle   time.Duration // how long a process must live to count as started; 0 is 500 ms
+	Patience time.Duration // after how long it is said what a start waits for; 0 is 2 s
 	Idle     time.Duration // after how long an agent that was given nothing ends; 0 is a minute
 	LogSize  int64         // of one log file before it is rotated, in bytes; 0 is 10 MB
 	LogFiles int           // how many log files are kept a replica; 0 is 5
@@ -61,6 +62,7 @@ func (o Options) filled() Options {
 		o.Fault = func(string) {}
 	}
 	o.Settle = orElse(o.Settle, 500*time.Millisecond)
+	o.Patience = orElse(o.Patience, 2*time.Second)
 	o.Idle = orElse(o.Idle, time.Minute)
 	o.LogSize = orElse(o.LogSize, 10<<20)
 	o.LogFiles = orElse(o.LogFiles, 5)

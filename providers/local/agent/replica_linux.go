@@ -22,6 +22,7 @@ type replica struct {
 	ended chan struct{}   // closed when it does nothing more
 	first chan struct{}   // closed when it was ready for the first time, or will never be
 	since time.Time
+	said  chan<- string // what who waits for it should know meanwhile; nil: nobody waits
 
 	mu   sync.Mutex
 	prog *program
@@ -153,6 +154,9 @@ func (r *replica) supervise(adopted *proc, g *gate, trial time.Duration) {
 		if o.run.Nonce != "" {
 			a.forgetRun(o.run, "", "")
 		}
+		if trying {
+			r.tell(fmt.Sprintf("ended (%s); starting it again in %s", o.why, v.after.Round(100*time.Millisecond)))
+		}
 		r.set(launch.Waiting, o.why)
 		a.log.Info("ended, is started again", "role", r.role.key.Name, "index", r.index, "why", o.why, "after", v.after)
 		if !r.wait(v.after) {
@@ -162,6 +166,15 @@ func (r *replica) supervise(adopted *proc, g *gate, trial time.Duration) {
 		r.mu.Lock()
 		r.st.Restarts++
 		r.mu.Unlock()
+	}
+}
+
+// tell says to who waits how it goes. If that one is slow, it is not said: nothing
+// here waits for a terminal.
+func (r *replica) tell(text string) {
+	select {
+	case r.said <- fmt.Sprintf("%s[%d] %s", diag.Escape(r.program().spec.Role), r.index, text):
+	default:
 	}
 }
 

@@ -222,5 +222,8 @@ func (a *Agent) down(emit func(control.Event)) error {
 	for _, h := range hosts {
 		h.halt()
 	}
-	return failureOf("Participant does not end", errors.Join(errs...))
+	if err := errors.Join(errs...); err != nil || a.ctx.Err() != nil {
+		return failureOf("Participant does not end", err)
+	}
+	return failureOf("Agent cannot remember", a.book.note(control.Record{Op: control.OpBegun, Down: true}))
 }

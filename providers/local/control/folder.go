@@ -92,9 +92,11 @@ func (p Place) Status(nonce string) (ShimStatus, bool) {
 	return s, err == nil && json.Unmarshal(b, &s) == nil
 }
 
-// NoAgent is the reason of a replica that nobody keeps running, and the note
-// of a service.
-const NoAgent = "no agent runs"
+// Why a replica does not run, or a service, where no agent does.
+const (
+	NoAgent = "no agent runs" // to keep it running
+	ByDown  = "brought down"  // with all that was held, by `msgflo down`
+)
 
 // ReadFolder is what an agent of the lineage would hold, from its folder, and
 // what of it runs now, without any agent. It changes nothing.
@@ -125,7 +127,7 @@ func ReadFolder(lineage string) ([]Held, error) {
 func (p Place) held(l *Ledger, e Entry, secrets map[string]Secret) (Held, error) {
 	h := e.Show(secrets)
 	if e.Kind != Process {
-		h.Note = NoAgent
+		h.Note = l.idle()
 		return h, nil
 	}
 	var spec launch.Spec
@@ -140,9 +142,17 @@ func (p Place) held(l *Ledger, e Entry, secrets map[string]Secret) (Held, error)
 	return h, nil
 }
 
+// idle is why nothing runs where no agent does.
+func (l *Ledger) idle() string {
+	if l.Down {
+		return ByDown
+	}
+	return NoAgent
+}
+
 // replica is how one fares by what the folder says of its runs.
 func (p Place) replica(l *Ledger, k Key, s launch.Spec, index int) launch.Replica {
-	r := launch.Replica{Index: index, State: launch.Stopped, Reason: NoAgent, Log: p.Log(s.Broker, s.Role, index)}
+	r := launch.Replica{Index: index, State: launch.Stopped, Reason: l.idle(), Log: p.Log(s.Broker, s.Role, index)}
 	for _, run := range l.Runs {
 		if run.Key != k || run.Index != index {
 			continue

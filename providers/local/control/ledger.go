@@ -23,6 +23,9 @@ type Record struct {
 	Held bool   `json:"held,omitempty"` // of OpHold
 	Run  *Run   `json:"run,omitempty"`  // of OpStart, OpReady and OpEnd
 	All  *Dump  `json:"all,omitempty"`  // of OpAll
+	// Down, of OpBegun: all was stopped by `msgflo down`. It is no Op of its own,
+	// so that an earlier version reads past it.
+	Down bool `json:"down,omitempty"`
 }
 
 // What a Record says. A put is two of them: wanted, and kept once all of it
@@ -76,6 +79,7 @@ type Ledger struct {
 	Entries map[Key]Entry
 	Wants   map[Key]Entry  // put and not (yet) kept
 	Runs    map[string]Run // by nonce: those not known to have ended, and final ones
+	Down    bool           // all was brought down, and nothing has happened since
 }
 
 // ReadLedger reads a journal; no file is an empty ledger. A file without its
@@ -111,6 +115,7 @@ func NewLedger() *Ledger {
 
 // Note adds what a record says; false for one that is not known.
 func (l *Ledger) Note(r Record) bool {
+	l.Down = r.Down
 	switch {
 	case r.Op == OpAll && r.All != nil:
 		l.load(*r.All)

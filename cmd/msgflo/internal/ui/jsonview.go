@@ -217,7 +217,11 @@ func (v *JSONView) event(e plan.Event) {
 		v.write(message{Type: "apply_start", Message: at + ": " + verbsOf(e.Step.Action).Doing + "…", Hook: h})
 	case plan.Progress:
 		h.ElapsedIn = &seconds
-		v.write(message{Type: "apply_progress", Message: at + ": still " + verbsOf(e.Step.Action).Doing + "…", Hook: h})
+		says := "still " + verbsOf(e.Step.Action).Doing + "…"
+		if e.Text != "" {
+			says = e.Text
+		}
+		v.write(message{Type: "apply_progress", Message: at + ": " + says, Hook: h})
 	case plan.Completed:
 		h.ElapsedIn = &seconds
 		v.write(message{Type: "apply_complete", Message: at + ": " + verbsOf(e.Step.Action).Did + " (" + duration(e.Elapsed) + ")", Hook: h})

@@ -53,7 +53,11 @@ func (r *progress) event(v *HumanView, e plan.Event) {
 		r.running[e.Step.ID] = &running{step: e.Step, since: now, told: now}
 		r.say(v, e.Step, verbsTo(e.Step).Doing+"…")
 	case plan.Progress:
-		if s := r.running[e.Step.ID]; s != nil {
+		s := r.running[e.Step.ID]
+		switch {
+		case e.Text != "":
+			r.say(v, e.Step, diag.Escape(e.Text))
+		case s != nil:
 			s.done, s.total = e.Done, e.Total
 		}
 	case plan.Completed:
@@ -99,7 +103,11 @@ func (r *progress) tick(v *HumanView, now time.Time) {
 		}
 		what := "still " + waitingFor(s.step) + " (" + duration(now.Sub(s.since).Truncate(time.Second)) + ")"
 		if s.total > 0 {
-			what += fmt.Sprintf(" %s of %s", change.Number(s.done), change.Plural(s.total, "message"))
+			unit := "message"
+			if s.step.Addr.Type == processType {
+				unit = "replica"
+			}
+			what += fmt.Sprintf(" %s of %s", change.Number(s.done), change.Plural(s.total, unit))
 		}
 		r.always(v, s.step, what)
 	}

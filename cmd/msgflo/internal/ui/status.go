@@ -145,7 +145,7 @@ func (p *printer) port(port workspace.Port) []cell {
 func troubles(r *workspace.Role) []string {
 	var out []string
 	for _, rep := range r.Replicas {
-		if rep.Reason == "" || rep.Reason == control.NoAgent { // that is said once, above
+		if rep.Reason == "" || rep.Reason == control.NoAgent || rep.Reason == control.ByDown { // that is said once, above
 			continue
 		}
 		out = append(out, fmt.Sprintf("%s.%d %s: %s", diag.Escape(r.Role), rep.Index, rep.State, diag.Escape(rep.Reason)))
