@@ -27,14 +27,22 @@ func (p *provider) deleteQueue(ctx context.Context, c providers.Change) error {
 	if c.AllowLoss {
 		return gone(what, p.queueDelete(ctx, vhost, name, false, false))
 	}
-	if queueType(c.Before) == classic {
+	held, err := p.heldOf(ctx, vhost, name) // which if-empty overlooks
+	if err != nil {
+		return err
+	}
+	if queueType(c.Before) == classic && held <= 0 {
 		err := p.queueDelete(ctx, vhost, name, true, true)
 		if !hasCode(err, amqp.PreconditionFailed) || strings.Contains(err.Error(), "not supported") {
 			return gone(what, err)
 		}
 		// In use, or not empty, or of another type than we were told.
 	}
-	d, err := p.queueDepth(ctx, survey{}, vhost, name)
+	count := func() (providers.Depth, error) { return p.queueDepth(ctx, survey{}, vhost, name) }
+	if queueType(c.Before) == quorum {
+		count = settled(ctx, count)
+	}
+	d, err := count()
 	if err != nil {
 		return err
 	}
@@ -173,7 +181,11 @@ func (p *provider) deleteVhost(ctx context.Context, c providers.Change) error {
 		return err
 	}
 	name := attr.Text(c.Before, "name")
-	d, err := p.vhostDepth(ctx, client, name)
+	count := func() (providers.Depth, error) { return p.vhostDepth(ctx, client, name) }
+	if !c.AllowLoss {
+		count = settled(ctx, count)
+	}
+	d, err := count()
 	if absent(err) {
 		return nil
 	}

@@ -174,8 +174,8 @@ func bindingsAt(ctx context.Context, c *mgmt.Client, e endpoint, index map[endpo
 }
 
 // queueDepth counts what is in a queue now: what is ready by a passive
-// declare, which is immediate, what consumers hold by the management API,
-// which samples. A stream tells neither at once, so it is read.
+// declare, what clients hold by the vhost's tally. A stream tells neither at
+// once, so it is read.
 func (p *provider) queueDepth(ctx context.Context, sv survey, vhost, name string) (providers.Depth, error) {
 	var d providers.Depth
 	var typ string
@@ -195,8 +195,20 @@ func (p *provider) queueDepth(ctx context.Context, sv survey, vhost, name string
 			return providers.Depth{Ready: s.Ready, Unacked: s.Unacked, Consumers: s.Consumers}, nil
 		}
 		d.Ready, d.Unacked, d.Consumers = max(0, s.Ready), max(0, s.Unacked), max(0, s.Consumers)
+		if sv.queues == nil && typ != stream {
+			held, err := p.heldOf(ctx, vhost, name)
+			if err != nil {
+				return d, err
+			}
+			if held != mgmt.Unknown {
+				d.Unacked = held
+			}
+		}
 	}
 	err = p.countReady(ctx, vhost, name, typ, &d)
+	if err == nil && typ == quorum && d.Consumers == 0 {
+		d.Unacked = 0 // who holds a message of it, by whatever means, counts as a consumer
+	}
 	var refused *vhostError
 	switch {
 	case typ != "" && (errors.As(err, &refused) || hasCode(err, amqp.AccessRefused)):

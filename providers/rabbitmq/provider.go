@@ -38,6 +38,8 @@ type provider struct {
 	dialled       dialled
 	// watches are what is known of bindings while much is deleted, by vhost.
 	watches sync.Map
+	// tallies are what clients hold of queues, by vhost.
+	tallies sync.Map
 }
 
 // open is Type.Open. It reads files that the block names, and makes no connection.
@@ -156,6 +158,7 @@ func (p *provider) forget(vhost string) {
 	p.dialled.forget(vhost)
 	p.vhostDefaults.Delete(vhost)
 	p.watches.Delete(vhost)
+	p.tallies.Delete(vhost)
 }
 
 // Close ends all connections.

@@ -1,0 +1,89 @@
+package rabbitmq
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/rabbitmq/mgmt"
+)
+
+// tallyAge is how old a list of counts may be, once many queues of a vhost
+// have been asked about: the broker makes one in some tenths of a second for
+// 5 000 queues.
+const tallyAge = time.Second
+
+// quorumTick is how long a quorum queue may take to tell what clients hold of
+// it: quorum_tick_interval, 5 s by default, and some time to answer.
+const quorumTick = 6 * time.Second
+
+// settled is count repeated until there are messages or nobody is left who
+// could hold one, for a tick at the most: quorum queues that have consumers are
+// the only ones whose held messages are not known at once.
+func settled(ctx context.Context, count func() (providers.Depth, error)) func() (providers.Depth, error) {
+	const pause = 200 * time.Millisecond
+	return func() (providers.Depth, error) {
+		for deadline := time.Now().Add(quorumTick); ; {
+			d, err := count()
+			if err != nil || d.Messages() > 0 || d.Unknown || d.Consumers == 0 || time.Now().After(deadline) {
+				return d, err
+			}
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
+				return d, ctx.Err()
+			}
+		}
+	}
+}
+
+// A tally knows how many messages clients hold of each queue of a vhost. What
+// the management API says of one queue is a sample, 5 s old or more, so a
+// message fetched since would be lost unseen; its list with totals counts
+// classic queues as it is made. Who asks while a list is on its way shares the next one.
+type tally struct {
+	mu      sync.Mutex
+	asked   int
+	begun   time.Time
+	unacked map[string]int64
+}
+
+// of is the number of messages that clients hold of a queue, mgmt.Unknown
+// where the broker does not tell.
+func (t *tally) of(ctx context.Context, c *mgmt.Client, vhost, queue string) (int64, error) {
+	now := time.Now()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.asked++
+	if t.begun.Before(now) && (t.asked <= fewDeletes || now.Sub(t.begun) > tallyAge) {
+		begun := time.Now()
+		queues, err := c.Queues(ctx, vhost)
+		if err != nil {
+			return mgmt.Unknown, unlessAbsent(err)
+		}
+		t.begun, t.unacked = begun, make(map[string]int64, len(queues))
+		for i := range queues {
+			t.unacked[queues[i].Name] = queues[i].Unacked
+		}
+	}
+	if n, ok := t.unacked[queue]; ok {
+		return n, nil
+	}
+	return mgmt.Unknown, nil
+}
+
+// heldOf asks the vhost's tally; mgmt.Unknown without a management API.
+func (p *provider) heldOf(ctx context.Context, vhost, queue string) (int64, error) {
+	c, err := p.client(ctx)
+	if errors.Is(err, errNoManagement) {
+		return mgmt.Unknown, nil
+	}
+	if err != nil {
+		return mgmt.Unknown, err
+	}
+	t, _ := p.tallies.LoadOrStore(vhost, &tally{})
+	n, err := t.(*tally).of(ctx, c, vhost, queue)
+	return n, explainHTTP("counting what clients hold of queue "+quote(queue), err)
+}
