@@ -313,6 +313,22 @@ func TestNothingToImport(t *testing.T) {
 	wantError(t, diags, "Nothing to import", "jobs@/", "queue.jobs")
 }
 
+// An import takes over what its ID names, or nothing.
+func TestImportOfAnother(t *testing.T) {
+	for id, refused := range map[string]bool{"jobs": false, "jbos": true, "": false} {
+		typ := testType(true)
+		w, q := newWorld(t, typ), queue(typ, "jobs", nil)
+		w.put("queue", q.Value, "")
+		q.ImportID = id
+		p, diags := planned(w.input([]desired.Object{q}, state.New("mine")))
+		if refused {
+			wantError(t, diags, "Import of another object", `"jbos"`, `"jobs"`)
+		} else if diags.HasErrors() || len(p.Steps) != 1 {
+			t.Errorf("%q: %d steps, %v", id, len(p.Steps), diags)
+		}
+	}
+}
+
 // Who copied a configuration with a server of its own, and runs both, reads what to change.
 func TestStateLostOrCopied(t *testing.T) {
 	typ := testType(true)

@@ -121,6 +121,19 @@ func newSchema(s *providers.Schema) *schema {
 	return out
 }
 
+// named reports whether an import's ID means the object that v is.
+func (s *schema) named(v cty.Value, id string) bool {
+	return s.MatchID != nil && s.MatchID(v, id) || s.idOf(v) == id
+}
+
+// idOf is the text by which an import names the object.
+func (s *schema) idOf(v cty.Value) string {
+	if s.ID != nil {
+		return s.ID(v)
+	}
+	return nameFor(s, v)
+}
+
 // sameSet reports whether two lists name the same objects.
 func sameSet(a, b []addr.Instance) bool {
 	if slices.Equal(a, b) {

@@ -92,6 +92,12 @@ func (p *planning) unrecorded(i *item, found Live, is presence) {
 		i.create("")
 		return
 	}
+	if id := i.want.ImportID; id != "" && !i.sch.named(found.Value, id) {
+		p.report(diag.Error(i.want.Decl, "Import of another object",
+			fmt.Sprintf("%s is to be imported from %q, and its block names the %s %q on %s: an import takes over what the block names. Write that ID, or name the other object in the block.",
+				i.at, diag.Escape(id), i.at.Type, diag.Escape(i.sch.idOf(found.Value)), i.want.Provider)))
+		return
+	}
 	ds := p.differences(i, i.want.Value, found.Value)
 	lineage := p.in.Prior.Lineage
 	mine := found.Owner != "" && found.Owner == lineage

@@ -64,12 +64,14 @@ func inVhost(s *providers.Schema, parts ...string) *providers.Schema {
 		if id == s.ID(v) {
 			return true
 		}
-		// As people write it where nothing needs escaping, or the name alone.
-		name := attr.Text(v, parts[0])
-		if len(parts) > 1 {
-			return false
+		// As people write it, nothing escaped, or without the vhost. It is compared
+		// and never taken apart, so separators in names do no harm.
+		texts := make([]string, len(parts))
+		for i, p := range parts {
+			texts[i] = attr.Text(v, p)
 		}
-		return id == name+"@"+attr.Text(v, "vhost") || id == name
+		name := strings.Join(texts, "/")
+		return id == name || id == name+"@"+attr.Text(v, "vhost")
 	}
 	return s
 }

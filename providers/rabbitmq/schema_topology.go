@@ -91,6 +91,10 @@ func bindingSchema() *providers.Schema {
 		Validate: validateBinding,
 	}
 	s.ID, s.Title = bindingID, bindingTitle
+	s.MatchID = func(v cty.Value, id string) bool {
+		raw, _ := url.PathUnescape(bindingID(v))
+		return id == bindingID(v) || id == raw
+	}
 	return s
 }
 
