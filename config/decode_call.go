@@ -103,7 +103,7 @@ func (d *decoder) dependsOn(a *hcl.Attribute) []hcl.Traversal {
 			d.errorf(e.Range(), "Reference expected", "depends_on takes references to whole blocks, as in [queue.jobs, module.eu].")
 			continue
 		}
-		if d.wholeBlock(t, e.Range()) {
+		if t, ok := d.wholeBlock(t, e.Range()); ok {
 			out = append(out, t)
 			d.uses = append(d.uses, use{traversal: t, scope: scope{
 				only: refResource | refData | refModule, what: "depends_on", wholeObjects: true,
@@ -113,15 +113,21 @@ func (d *decoder) dependsOn(a *hcl.Attribute) []hcl.Traversal {
 	return out
 }
 
-// wholeBlock refuses attributes and indexes: order is between blocks.
-func (d *decoder) wholeBlock(t hcl.Traversal, rng hcl.Range) bool {
+// wholeBlock refuses attributes: order is between blocks. An index means the
+// block with all its instances, as in Terraform.
+func (d *decoder) wholeBlock(t hcl.Traversal, rng hcl.Range) (hcl.Traversal, bool) {
 	want := 2
 	if t.RootName() == "data" {
 		want = 3
 	}
+	if len(t) == want+1 {
+		if _, index := t[want].(hcl.TraverseIndex); index {
+			t = t[:want]
+		}
+	}
 	if len(t) > want {
 		d.errorf(rng, "Reference to a part", "depends_on names whole blocks: write %s.", traversalText(t[:want]))
-		return false
+		return nil, false
 	}
-	return true
+	return t, true
 }

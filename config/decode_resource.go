@@ -30,7 +30,7 @@ func (d *decoder) data(b *hcl.Block) *Resource {
 	k := d.l.data[b.Labels[0]]
 	if k == nil {
 		known := sortedKeys(d.l.data)
-		d.errorf(b.LabelRanges[0], "Unknown data source", "There is no data source %q.%s", b.Labels[0], diag.DidYouMean(b.Labels[0], known))
+		d.errorf(b.LabelRanges[0], "Unknown data source", "There is no data source %q.%s This version has %s.", b.Labels[0], diag.DidYouMean(b.Labels[0], known), listed("", known))
 		return nil
 	}
 	name, ok := d.name(b, 1)
@@ -179,9 +179,16 @@ func (v *vocabulary) nestedForm(a *providers.Attr) *form {
 // dynamic decodes dynamic "NAME" { for_each, iterator, content {} }.
 func (d *decoder) dynamic(b *hcl.Block, attrs []providers.Attr, s scope) *Block {
 	a := blockAttr(attrs, b.Labels[0])
+	if a != nil && a.Label != "" {
+		d.errorf(b.LabelRanges[0], notYet, "A dynamic block that makes blocks with labels is part of the language, but this version of msgflo does not have it yet: write each %s \"%s\" { … } by itself.", a.Name, strings.ToUpper(a.Label))
+		return nil
+	}
 	c := d.read(b.Body, dynamicForm)
 	body := d.single(c, "content")
 	switch {
+	case a == nil && b.Labels[0] == "lifecycle":
+		d.errorf(b.LabelRanges[0], "Unknown block", "A lifecycle block is read before any value is known, so it cannot be dynamic. Write lifecycle { … }.")
+		return nil
 	case a == nil:
 		var known []string
 		for i := range attrs {
@@ -190,9 +197,6 @@ func (d *decoder) dynamic(b *hcl.Block, attrs []providers.Attr, s scope) *Block 
 			}
 		}
 		d.errorf(b.LabelRanges[0], "Unknown block", "There is no nested block %q here.%s", b.Labels[0], diag.DidYouMean(b.Labels[0], known))
-		return nil
-	case a.Label != "":
-		d.errorf(b.LabelRanges[0], notYet, "A dynamic block that makes blocks with labels is part of the language, but this version of msgflo does not have it yet: write each %s \"%s\" { … } by itself.", a.Name, strings.ToUpper(a.Label))
 		return nil
 	case !d.need(c, b.DefRange, dynamicForm.what, "for_each"):
 		return nil
@@ -226,7 +230,7 @@ func (d *decoder) lifecycle(b *hcl.Block, k *kind, s scope, data bool) Lifecycle
 	}
 	c := d.read(b.Body, f)
 	l := Lifecycle{Decl: b.DefRange}
-	for name, to := range map[string]*hcl.Expression{"prevent_destroy": &l.PreventDestroy, "adopt": &l.Adopt, "prefer": &l.Prefer} {
+	for name, to := range map[string]*hcl.Expression{"prevent_destroy": &l.PreventDestroy, "adopt": &l.Adopt} {
 		if a := c.attrs[name]; a != nil {
 			*to = a.Expr
 			d.use(a.Expr, s)

@@ -7,6 +7,7 @@ import (
 
 	"github.com/zclconf/go-cty/cty"
 
+	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/providers"
 	"github.com/msgflo/msgflo/providers/launch"
 )
@@ -110,7 +111,7 @@ func knownClient(v cty.Value) error {
 	if slices.Contains(Clients(), v.AsString()) {
 		return nil
 	}
-	return fmt.Errorf("it is one of %s", strings.Join(Clients(), ", "))
+	return fmt.Errorf("it is one of %s.%s", strings.Join(Clients(), ", "), diag.DidYouMean(v.AsString(), Clients()))
 }
 
 func wholeNumber(v cty.Value) error {

@@ -65,7 +65,7 @@ func TestFlowChecks(t *testing.T) {
 			t.Error(c, err)
 		}
 	}
-	if err := client.Check(cty.StringVal("node")); err == nil || !strings.Contains(err.Error(), "nodejs") {
+	if err := client.Check(cty.StringVal("nodej")); err == nil || !strings.HasSuffix(err.Error(), `Did you mean "nodejs"?`) {
 		t.Error(err)
 	}
 	for n, ok := range map[float64]bool{0: true, 3: true, -1: false, 1.5: false} {

@@ -20,14 +20,16 @@ func TestLimits(t *testing.T) {
 		files map[string][]byte
 		want  string
 	}{
-		"native":     {map[string][]byte{"a.flo.hcl": []byte("locals {\n  a = " + deep + "\n}\n")}, "Nested too deeply"},
-		"json":       {map[string][]byte{"a.flo.json": []byte(strings.Repeat("[", 100_000))}, "Nested too deeply"},
-		"template":   {map[string][]byte{"a.flo.json": []byte(`{"locals": {"a": "${` + deep + `"}}`)}, "Nested too deeply"},
-		"type":       {map[string][]byte{"a.flo.json": []byte(`{"variable": {"a": {"type": "` + deep + `"}}}`)}, "Nested too deeply"},
-		"large":      {map[string][]byte{"a.flo.hcl": make([]byte, maxSource+1)}, "larger than 16 MiB"},
-		"many":       {nested, "Too many modules"},
-		"none":       {map[string][]byte{"a.txt": nil}, "No configuration files"},
-		"no modules": {map[string][]byte{}, "Directory not readable"},
+		"native":      {map[string][]byte{"a.flo.hcl": []byte("locals {\n  a = " + deep + "\n}\n")}, "Nested too deeply"},
+		"json":        {map[string][]byte{"a.flo.json": []byte(strings.Repeat("[", 100_000))}, "Nested too deeply"},
+		"template":    {map[string][]byte{"a.flo.json": []byte(`{"locals": {"a": "${` + deep + `"}}`)}, "Nested too deeply"},
+		"type":        {map[string][]byte{"a.flo.json": []byte(`{"variable": {"a": {"type": "` + deep + `"}}}`)}, "Nested too deeply"},
+		"large":       {map[string][]byte{"a.flo.hcl": make([]byte, maxSource+1)}, "larger than 16 MiB"},
+		"many":        {nested, "Too many modules"},
+		"none":        {map[string][]byte{"a.txt": nil}, "No configuration files"},
+		"alike":       {map[string][]byte{"a.tf": nil}, `It has "a.tf"`},
+		"by its name": {map[string][]byte{"a.flo.hcl": nil, "b.flo.hcl.json": nil}, `"b.flo.hcl.json" is no configuration by its name`},
+		"no modules":  {map[string][]byte{}, "Directory not readable"},
 	} {
 		_, diags := Load(".", Options{Types: testTypes(), Sources: c.files})
 		if !diags.HasErrors() || !strings.Contains(diags.Error(), c.want) {

@@ -153,7 +153,7 @@ func dump(b *strings.Builder, in string, m *Module) {
 			graph(line, src, r.Graph)
 		}
 		if l := r.Lifecycle; l.Decl != (hcl.Range{}) {
-			line("  lifecycle prevent=%s ignore=%q all=%v adopt=%s prefer=%s", src(l.PreventDestroy), l.IgnoreChanges, l.IgnoreAll, src(l.Adopt), src(l.Prefer))
+			line("  lifecycle prevent=%s ignore=%q all=%v adopt=%s", src(l.PreventDestroy), l.IgnoreChanges, l.IgnoreAll, src(l.Adopt))
 			for _, e := range l.ReplaceTriggeredBy {
 				line("  replaced by %s", src(e))
 			}

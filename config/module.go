@@ -181,7 +181,6 @@ type Lifecycle struct {
 	IgnoreAll          bool
 	ReplaceTriggeredBy []hcl.Expression // references
 	Adopt              hcl.Expression
-	Prefer             hcl.Expression
 	Preconditions      []Condition
 	Postconditions     []Condition
 	Decl               hcl.Range

@@ -332,7 +332,9 @@ func (d *decoder) unknownRoot(t hcl.Traversal, s scope) {
 	}
 	known = append(known, sortedKeys(d.l.resources)...)
 	hint := diag.DidYouMean(root, known)
-	if hint == "" && len(t) == 1 {
+	if foreign, ok := foreignRoots()[root]; ok {
+		hint = " " + foreign
+	} else if hint == "" && len(t) == 1 {
 		hint = fmt.Sprintf(" A text is written in quotes: %q.", root)
 	}
 	d.errorf(rng, "Unknown name", "Nothing is called %q here.%s", root, hint)

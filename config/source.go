@@ -26,14 +26,25 @@ const maxSource = 16 << 20
 const (
 	nativeExt = ".flo.hcl"
 	jsonExt   = ".flo.json"
+
+	// wrongJSONExt is what people make of Terraform's .tf.json. No file of that
+	// name is anything else, and what it declares must not go unnoticed.
+	wrongJSONExt = nativeExt + ".json"
 )
 
 // sources is the file system, or what stands in for it.
 type sources struct{ overlay map[string][]byte }
 
-// list returns the paths of a directory's configuration files in order.
-func (s sources) list(dir string) ([]string, error) {
-	var out []string
+// list returns the paths of a directory's configuration files in order, and of
+// files that people may take for some.
+func (s sources) list(dir string) (out, alike []string, err error) {
+	add := func(path string) {
+		if isSource(path) {
+			out = append(out, path)
+		} else if looksAlike(path) {
+			alike = append(alike, path)
+		}
+	}
 	if s.overlay != nil {
 		found := false
 		for path := range s.overlay {
@@ -41,32 +52,37 @@ func (s sources) list(dir string) ([]string, error) {
 				continue
 			}
 			found = true
-			if isSource(path) {
-				out = append(out, path)
-			}
+			add(path)
 		}
 		if !found {
-			return nil, fs.ErrNotExist
+			return nil, nil, fs.ErrNotExist
 		}
 		slices.Sort(out)
-		return out, nil
+		slices.Sort(alike)
+		return out, alike, nil
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	for _, e := range entries {
-		if isSource(e.Name()) && !e.IsDir() {
-			out = append(out, filepath.Join(dir, e.Name()))
+		if !e.IsDir() {
+			add(filepath.Join(dir, e.Name()))
 		}
 	}
-	return out, nil
+	return out, alike, nil
 }
 
 // isSource leaves out hidden files and editors' leavings, as Terraform does.
 func isSource(path string) bool {
 	name := filepath.Base(path)
 	return !strings.HasPrefix(name, ".") && (strings.HasSuffix(name, nativeExt) || strings.HasSuffix(name, jsonExt))
+}
+
+// looksAlike tells the files whose endings are near to ours.
+func looksAlike(path string) bool {
+	name := filepath.Base(path)
+	return !strings.HasPrefix(name, ".") && (strings.HasSuffix(name, wrongJSONExt) || slices.Contains([]string{".hcl", ".flo", ".tf"}, filepath.Ext(name)))
 }
 
 func (s sources) read(path string) ([]byte, error) {
@@ -193,13 +209,22 @@ func (d *decoder) files(call *Call) bool {
 	if call != nil {
 		where = call.SourceRange
 	}
-	paths, err := d.l.sources.list(d.m.Dir)
+	paths, alike, err := d.l.sources.list(d.m.Dir)
 	if err != nil {
 		d.errorf(where, "Directory not readable", "The configuration directory %q cannot be read: %s.", d.m.Dir, cause(err))
 		return false
 	}
+	for _, path := range alike {
+		if strings.HasSuffix(path, wrongJSONExt) {
+			d.errorf(where, "File not read", "The file %q is no configuration by its name: one in JSON ends in %s. Rename it.", path, jsonExt)
+		}
+	}
 	if len(paths) == 0 {
-		d.errorf(where, "No configuration files", "The directory %q has no file that ends in %s or %s.", d.m.Dir, nativeExt, jsonExt)
+		hint := ""
+		if len(alike) > 0 {
+			hint = fmt.Sprintf(" It has %q: if that is one, rename it.", alike[0])
+		}
+		d.errorf(where, "No configuration files", "The directory %q has no file that ends in %s or %s.%s", d.m.Dir, nativeExt, jsonExt, hint)
 		return false
 	}
 	bodies := make([]hcl.Body, 0, len(paths))

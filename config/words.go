@@ -36,6 +36,17 @@ func foreignBlocks() map[string]refusal {
 	}
 }
 
+// foreignRoots are first words of references that people bring from Terraform,
+// with the answer to each.
+func foreignRoots() map[string]string {
+	return map[string]string{
+		"variable":  "A variable is referred to as var.NAME.",
+		"output":    "An output is for who calls the module, as module.NAME.OUTPUT; put what it shares with others into a local value.",
+		"resource":  "An object is referred to by its kind, as in queue.jobs, without the word resource.",
+		"terraform": "There are no workspaces: give what differs in a variable.",
+	}
+}
+
 var metaArguments = []string{"count", "for_each", "depends_on", "broker"}
 
 var (
@@ -92,9 +103,12 @@ var laterBackends = []string{"s3", "broker"}
 
 func lifecycleOf(createBefore string) *form {
 	return newForm("a lifecycle block",
-		[]string{"prevent_destroy", "ignore_changes", "replace_triggered_by", "adopt", "prefer"},
+		[]string{"prevent_destroy", "ignore_changes", "replace_triggered_by", "adopt"},
 		map[string][]string{"precondition": {}, "postcondition": {}},
-		map[string]refusal{"create_before_destroy": {"No create before destroy", createBefore}})
+		map[string]refusal{
+			"create_before_destroy": {"No create before destroy", createBefore},
+			"prefer":                later("\"prefer\" in a lifecycle block"),
+		})
 }
 
 func conditionForm(what string) *form { return newForm(what, conditionAttrs, nil, nil) }

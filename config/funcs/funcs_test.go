@@ -73,7 +73,7 @@ var cases = []struct{ expr, want string }{
 	{`filesha256("a.txt")`, `"5891b5b522d5df086d0ff0b110fbd9d21bb4fc7163af34d08286a2e846f6be03"`}, {`filesha256("none")`, `error: no such file`},
 	{`templatefile("t.tpl", {name = "x", list = [1, 2]})`, `"hi X: 1 2 hello\n"`}, {`templatefile("t.tpl", {name = "x"})`, `error: "list"`},
 	{`templatefile("one.tpl", {v = [1]})`, `[1]`}, {`templatefile("self.tpl", {})`, `error: templatefile`}, {`templatefile("deep.tpl", {})`, `error: levels deep`},
-	{`templatefile("bad.tpl", {})`, `error: `}, {`templatefile("t.tpl", [])`, `error: must be an object`}, {`templatefile("t.tpl", {"a b" = 1})`, `error: cannot be a template's variable`},
+	{`templatefile("bad.tpl", {})`, `error: end of the file`}, {`templatefile("t.tpl", [])`, `error: must be an object`}, {`templatefile("t.tpl", {"a b" = 1})`, `error: cannot be a template's variable`},
 	{`basename("a/b.txt")`, `"b.txt"`}, {`dirname("a/b.txt")`, `"a"`}, {`basename(abspath("x/../y"))`, `"y"`}, {`startswith(abspath("y"), "/")`, `true`},
 	{`env("SET")`, `"value"`}, {`env("EMPTY")`, `""`}, {`env("UNSET")`, `error: "UNSET" is not set`}, {`env("UNSET", "d")`, `"d"`}, {`env("UNSET", null)`, `null`},
 	{`env("SET", "a", "b")`, `error: at most one default`}, {`env("BINARY")`, `error: not UTF-8`},

@@ -1,7 +1,9 @@
 package funcs
 
 import (
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
@@ -32,7 +34,7 @@ func templateFile(baseDir string, table map[string]function.Function) function.F
 		}
 		v, diags := expr.Value(&hcl.EvalContext{Variables: given, Functions: table})
 		if diags.HasErrors() {
-			return cty.NilVal, diags
+			return cty.NilVal, fault(diags)
 		}
 		return v, nil
 	}
@@ -79,7 +81,13 @@ func parseTemplate(baseDir, path string) (hclsyntax.Expression, error) {
 	}
 	expr, diags := hclsyntax.ParseTemplate([]byte(src), path, hcl.InitialPos)
 	if diags.HasErrors() {
-		return nil, diags
+		return nil, fault(diags)
 	}
 	return expr, nil
+}
+
+// fault is what is wrong with a template as an error, whose text has no full
+// stop: the diagnostic that quotes it adds one.
+func fault(diags hcl.Diagnostics) error {
+	return errors.New(strings.TrimSuffix(diags.Error(), "."))
 }

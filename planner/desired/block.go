@@ -1,6 +1,7 @@
 package desired
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -135,8 +136,9 @@ func (b *block) schemas(t *providers.Type) (map[string]*providers.Schema, string
 // notThere reports a block on a broker that has no such thing.
 func (e *evaluator) notThere(i *instance) {
 	schemas, what := i.block.schemas(i.broker.typ)
+	names := slices.DeleteFunc(sortedKeys(schemas), func(name string) bool { return schemas[name].Derived })
 	e.errorf(i.decl(), "Not available on this broker", "%s is of the kind %s, which has no %s%s. It has %s.", i.broker.addr, i.broker.typ.Name, what,
-		i.block.cfg.Type, strings.Join(sortedKeys(schemas), ", "))
+		i.block.cfg.Type, strings.Join(names, ", "))
 }
 
 // openAs compiles the block for a schema.

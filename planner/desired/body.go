@@ -2,6 +2,7 @@ package desired
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -68,7 +69,7 @@ func (e *evaluator) compileBody(m *module, attrs []attrInfo, written map[string]
 	for _, blk := range blocks {
 		f := b.field(blk.Name)
 		if f == nil || !f.IsBlock() {
-			e.errorf(blk.Decl, "Unsupported block type", "A block %q is not expected here.%s", diag.Escape(blk.Name), diag.DidYouMean(blk.Name, attrNames(attrs)))
+			e.errorf(blk.Decl, "Not available on this broker", otherKind, diag.Escape(blk.Name), strings.Join(attrNames(attrs), ", "))
 			continue
 		}
 		n := nested{label: blk.Label}
@@ -104,6 +105,8 @@ func attrNames(attrs []attrInfo) []string {
 	return out
 }
 
+const otherKind = "%q is for another kind of broker. This one takes %s."
+
 // unknownAttrs can happen where two kinds of broker share a block type and the
 // block was checked against the other's schema.
 func (e *evaluator) unknownAttrs(attrs []attrInfo, written map[string]*hcl.Attribute) {
@@ -115,6 +118,6 @@ next:
 				continue next
 			}
 		}
-		e.errorf(written[w].NameRange, "Unsupported attribute", "An attribute %q is not expected here.%s", diag.Escape(w), diag.DidYouMean(w, names))
+		e.errorf(written[w].NameRange, "Not available on this broker", otherKind, diag.Escape(w), strings.Join(names, ", "))
 	}
 }

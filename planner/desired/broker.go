@@ -196,7 +196,10 @@ func (e *evaluator) brokerOf(b *block, s *scope) *broker {
 			return nil
 		}
 		v = plain(v)
-		if !v.IsKnown() || v.IsNull() || v.Type() != cty.String {
+		if v.IsNull() {
+			return e.onlyBroker(b)
+		}
+		if !v.IsKnown() || v.Type() != cty.String {
 			e.errorf(at, "Invalid broker", "The broker of %s must be written as broker.NAME, or as a string that names one.", b.label())
 			return nil
 		}

@@ -1,6 +1,8 @@
 package desired
 
 import (
+	"strings"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
@@ -73,7 +75,7 @@ func (e *evaluator) message(s *scope, c config.Condition) string {
 		return none + " Its error message is made of sensitive values, so it is not shown."
 	}
 	v, err := convert.Convert(plain(v), cty.String)
-	if err != nil || v.IsNull() || !v.IsKnown() {
+	if err != nil || v.IsNull() || !v.IsKnown() || strings.TrimSpace(v.AsString()) == "" {
 		return none
 	}
 	return diag.EscapeText(v.AsString())

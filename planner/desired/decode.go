@@ -42,13 +42,22 @@ func (e *evaluator) decodeFields(d *decoding, b *body, vals []cty.Value, path st
 	}
 }
 
+// decodeField evaluates one field. Null is as if nothing were written, so that
+// an optional variable can be passed on to any attribute.
 func (e *evaluator) decodeField(d *decoding, b *body, f *field, path string) cty.Value {
-	switch {
-	case f.IsBlock():
+	if f.IsBlock() {
 		return e.decodeBlocks(d, f, joinPath(path, f.Name))
-	case f.x == nil:
-		return e.unwritten(d, b, f, path)
-	case f.settled:
+	}
+	if f.x != nil {
+		if v := e.decodeWritten(d, f, path); !v.IsNull() {
+			return v
+		}
+	}
+	return e.unwritten(d, b, f, path)
+}
+
+func (e *evaluator) decodeWritten(d *decoding, f *field, path string) cty.Value {
+	if f.settled {
 		d.failed = d.failed || f.failed
 		if len(f.Ref) > 0 && !f.failed {
 			d.refs = append(d.refs, ref{field: f, path: joinPath(path, f.Name), name: f.val})
@@ -93,10 +102,11 @@ func (e *evaluator) accept(d *decoding, f *field, v cty.Value, path string) (cty
 			e.errorf(f.at(), "Missing value", "The value of %s is null, but it has to be set.", joinPath(path, f.Name))
 			return f.unknown, false
 		}
-		if f.fallback != cty.NilVal {
-			return f.fallback, true
-		}
 		return f.null, true
+	}
+	if infinite(c) {
+		e.errorf(f.at(), infiniteNumber, "The value of %s is infinite, or holds a number that is. "+divisionByZero, joinPath(path, f.Name))
+		return f.unknown, false
 	}
 	if f.Check != nil && whollyKnown(c) {
 		if err := f.Check(plain(c)); err != nil {
@@ -112,7 +122,7 @@ func (e *evaluator) accept(d *decoding, f *field, v cty.Value, path string) (cty
 func (e *evaluator) invalid(f *field, path string, err error, secret bool) {
 	text := diag.Sentence(pathText(err))
 	if secret {
-		text = "It follows from a sensitive value, so what is wrong with it is not shown."
+		text = "it follows from a sensitive value, so what is wrong with it is not shown."
 	}
 	e.errorf(f.at(), "Invalid value", "The value of %s is not valid: %s", path, text)
 }

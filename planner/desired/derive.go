@@ -262,7 +262,7 @@ func (e *evaluator) newDerived(owner *instance, at addr.Instance, on *broker, in
 	*b = block{cfg: &all.c, state: done}
 	if owner != nil {
 		mod = owner.block.mod
-		i.life = Lifecycle{PreventDestroy: owner.life.PreventDestroy, IgnoreAll: owner.life.IgnoreAll, Adopt: owner.life.Adopt, Prefer: owner.life.Prefer}
+		i.life = Lifecycle{PreventDestroy: owner.life.PreventDestroy, IgnoreAll: owner.life.IgnoreAll, Adopt: owner.life.Adopt}
 		b.depends = mod.outer
 		if owner.block.cfg.Type == graphType || owner.player != nil && owner.player.foreign {
 			b.depends, i.deps = owner.block.depends, owner.deps

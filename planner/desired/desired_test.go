@@ -234,8 +234,8 @@ func dump(r *desired.Result) string {
 		if l.Shared {
 			b.WriteString("  shared\n")
 		}
-		if l.PreventDestroy || l.IgnoreAll || len(l.IgnoreChanges) > 0 || l.Adopt != "" || l.Prefer != "" {
-			fmt.Fprintf(&b, "  lifecycle: prevent=%v ignore=%v%v adopt=%q prefer=%q\n", l.PreventDestroy, l.IgnoreAll, l.IgnoreChanges, l.Adopt, l.Prefer)
+		if l.PreventDestroy || l.IgnoreAll || len(l.IgnoreChanges) > 0 || l.Adopt != "" {
+			fmt.Fprintf(&b, "  lifecycle: prevent=%v ignore=%v%v adopt=%q\n", l.PreventDestroy, l.IgnoreAll, l.IgnoreChanges, l.Adopt)
 		}
 		if o.ImportID != "" {
 			fmt.Fprintf(&b, "  import: %s\n", o.ImportID)

@@ -246,7 +246,7 @@ func (g *graphScope) unknownRole(role string, at hcl.Range) {
 	hint := diag.DidYouMean(role, sortedKeys(g.l.byShort))
 	for _, key := range sortedKeys(g.l.byName) {
 		if p := g.l.byName[key]; p.inst.block.cfg.Name == role {
-			hint = " The participant " + p.label() + " plays the role \"" + diag.Escape(p.short) + "\": edges name roles."
+			hint = " " + p.label() + " plays the role \"" + diag.Escape(p.short) + "\": edges name roles."
 			break
 		}
 	}

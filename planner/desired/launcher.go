@@ -102,6 +102,9 @@ func (e *evaluator) launcherNamed(i *instance, src hcl.Expression) *launcher {
 		if traitsOf(v).broken || e.unknownHere(v) {
 			return nil
 		}
+		if v.IsNull() {
+			return e.onlyLauncher(i)
+		}
 		s, ok := stringOf(v)
 		if !ok || traitsOf(v).sensitive {
 			e.errorf(src.Range(), "Invalid launcher", "The launcher of %s must be written as launcher.KIND.NAME, or as a string that names one.", i.label())

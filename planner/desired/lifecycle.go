@@ -13,9 +13,9 @@ import (
 
 // A lifecycle is the block of that name, compiled.
 type lifecycle struct {
-	prevent, adopt, prefer *expression
-	triggers               []*expression
-	pre                    []check
+	prevent, adopt *expression
+	triggers       []*expression
+	pre            []check
 }
 
 // A check is a compiled condition.
@@ -31,7 +31,7 @@ func (e *evaluator) compileLifecycle(m *module, l *config.Lifecycle) *lifecycle 
 		}
 		return e.compile(m, src, nil)
 	}
-	out := &lifecycle{prevent: opt(l.PreventDestroy), adopt: opt(l.Adopt), prefer: opt(l.Prefer)}
+	out := &lifecycle{prevent: opt(l.PreventDestroy), adopt: opt(l.Adopt)}
 	for _, src := range l.ReplaceTriggeredBy {
 		out.triggers = append(out.triggers, e.compile(m, src, nil))
 	}
@@ -64,7 +64,6 @@ func (e *evaluator) lifecycleOf(i *instance) {
 		}
 	}
 	i.life.Adopt = e.choice(i, l.adopt, "adopt", "keep", "own", "refuse")
-	i.life.Prefer = e.choice(i, l.prefer, "prefer")
 	for _, x := range l.triggers {
 		ds := e.triggersOf(x, i.scope)
 		i.deps = append(i.deps, ds...)

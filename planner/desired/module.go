@@ -167,10 +167,14 @@ func (e *evaluator) bindArguments(child *module, c *call, s *scope) {
 		n.compute = func(n *value) {
 			given := cty.NilVal
 			at := c.cfg.Decl
-			if arg != nil {
+			switch {
+			case arg != nil:
 				at = arg.Expr.Range()
 				n.x = e.compile(c.mod, arg.Expr, nil)
 				given, n.deps = e.eval(n.x, s), e.deps(n.x, s)
+			case v.Default == cty.NilVal: // config has said so, at the call
+				n.val = brokenVal
+				return
 			}
 			n.val = e.variable(child, v, given, at, fmt.Sprintf("Give it in the block %s.", c.label()))
 		}

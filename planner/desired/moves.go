@@ -96,6 +96,9 @@ func (e *evaluator) imports() {
 			if i == nil && e.mayBe(at) {
 				continue
 			}
+			if i == nil && e.wrongKey(at, im.To.Range()) {
+				continue
+			}
 			if i == nil {
 				e.errorf(im.To.Range(), "Import of something not declared", "%s is not declared. Write its block first; `msgflo import` then takes the live object over as it.", at)
 				continue
@@ -156,6 +159,23 @@ func (e *evaluator) find(at addr.Instance) *instance {
 		}
 	}
 	return nil
+}
+
+// wrongKey reports a block that is declared, and its instance is not.
+func (e *evaluator) wrongKey(at addr.Instance, rng hcl.Range) bool {
+	m := e.byPath[at.Module]
+	if m == nil || m.resources[at.Type+"."+at.Name] == nil {
+		return false
+	}
+	b := m.resources[at.Type+"."+at.Name]
+	switch {
+	case b.exp.broken || b.exp.held:
+	case at.Key == "":
+		e.errorf(rng, "Missing instance key", "%s has %s, so there are several: say which one is meant, for example %s[%s].", b.label(), b.exp.mode, b.label(), b.exp.mode.index())
+	default:
+		e.noInstance(b.label(), at.Key, b.exp.keys, rng)
+	}
+	return true
 }
 
 // importTarget reads the address in `to`, whose indexes may use each.key.

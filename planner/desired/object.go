@@ -41,7 +41,6 @@ type Lifecycle struct {
 	// it, brought to what is wanted in place, and never deleted or replaced: when it
 	// is not wanted any more it is forgotten (MsgFlo's queue fbp and its policy).
 	Shared bool
-	Prefer string
 }
 
 // A Move is a moved block, resolved: every recorded object under From is now

@@ -24,10 +24,37 @@ func (e *evaluator) output(m *module, o *config.Output, v *value) {
 			"it is then not shown, nor kept in state.", o.Name)
 		val = brokenVal
 	}
+	if m.path == "" && whollyKnown(val) && infinite(val) {
+		e.errorf(o.Value.Range(), infiniteNumber, "output.%s is infinite, or holds a number that is. "+divisionByZero, o.Name)
+		val = brokenVal
+	}
 	if secret {
 		val = val.Mark(sensitive)
 	}
 	v.val = val
+}
+
+const (
+	infiniteNumber = "Infinite number"
+	divisionByZero = "A division by zero gives one, and neither a broker nor the state can hold it."
+)
+
+// infinite reports a number that JSON has no form for: HCL divides by zero
+// without a word.
+func infinite(v cty.Value) bool {
+	switch v.Type() {
+	case cty.String, cty.Bool:
+		return false
+	}
+	found := false
+	_ = cty.Walk(v, func(_ cty.Path, v cty.Value) (bool, error) {
+		v, _ = v.Unmark()
+		if v.Type() == cty.Number && v.IsKnown() && !v.IsNull() && v.AsBigFloat().IsInf() {
+			found = true
+		}
+		return !found, nil
+	})
+	return found
 }
 
 // rootOutputs are the outputs of the root module. What is known only after

@@ -69,7 +69,7 @@ func checkQoS(v cty.Value) error {
 	case 0, 1:
 		return nil
 	case 2:
-		return errors.New("QoS 2 is not for routes: exactly once ends at the broker, so that nothing between two topics can keep it; use 1 (at least once)")
+		return errors.New("QoS 2 (exactly once) holds between one client and the broker only, so that neither a route nor a retained message can promise it; use 1 (at least once)")
 	}
 	return errors.New("it is 0 (at most once) or 1 (at least once)")
 }
