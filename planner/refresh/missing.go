@@ -2,6 +2,7 @@ package refresh
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -38,14 +39,15 @@ func missing(r *Request, batches []*batch) hcl.Diagnostics {
 	}
 	var diags hcl.Diagnostics
 	for _, l := range order {
-		if declared(r, l.need) {
+		known := declared(r, l.need.Type)
+		if slices.Contains(known, l.need.Name) {
 			continue
 		}
 		name := diag.Escape(l.need.Name)
 		diags = append(diags, diag.Error(first[l].decl, "Missing "+l.need.Type, fmt.Sprintf(
 			"%s is to be in the %s %q of %s, which does not exist, as far as this login can see, and which nothing here declares. "+
-				"Declare it with a block `%[2]s %[3]q {}`, so that it is made first, or have it made; or correct the name, which is that of the broker's URL where a block has none.",
-			first[l].addr, l.need.Type, name, l.provider)))
+				"Declare it with a block `%[2]s %[3]q {}`, so that it is made first, or have it made; or correct the name, which is that of the broker's URL where a block has none.%[5]s",
+			first[l].addr, l.need.Type, name, l.provider, diag.DidYouMean(l.need.Name, known))))
 	}
 	return diags
 }
@@ -57,17 +59,18 @@ func earlier(a, b hcl.Range) bool {
 	return a.Start.Byte < b.Start.Byte || a.Start.Byte == b.Start.Byte && a.Start.Line < b.Start.Line
 }
 
-// declared reports whether any broker block's objects have it: two blocks may
-// lead to one broker.
-func declared(r *Request, n providers.Need) bool {
+// declared are the names of a type's objects of all broker blocks: two may lead to
+// one broker.
+func declared(r *Request, typ string) []string {
+	var names []string
 	for i := range r.Want {
 		o := &r.Want[i]
-		if o.Type != n.Type || !o.Value.Type().HasAttribute("name") {
+		if o.Type != typ || !o.Value.Type().HasAttribute("name") {
 			continue
 		}
-		if v, _ := o.Value.GetAttr("name").Unmark(); v.IsKnown() && !v.IsNull() && v.AsString() == n.Name {
-			return true
+		if v, _ := o.Value.GetAttr("name").Unmark(); v.IsKnown() && !v.IsNull() {
+			names = append(names, v.AsString())
 		}
 	}
-	return false
+	return names
 }

@@ -72,6 +72,10 @@ func TestMissingVhost(t *testing.T) {
 			b.want(provA, at("queue", "q"), attrs{"name": str("q")})
 			b.want(provB, at("vhost", "eu"), attrs{"name": str("eu")})
 		}, nil},
+		{"nearly declared", func(b *bench) {
+			b.want(provA, at("queue", "q"), attrs{"name": str("q")})
+			b.want(provA, at("vhost", "ue"), attrs{"name": str("ue")})
+		}, []string{"Missing vhost at main.flo.hcl:1"}},
 		{"only recorded", func(b *bench) { b.record(provA, at("queue", "q"), attrs{"name": str("q")}) }, nil},
 		{"taking note", func(b *bench) {
 			b.req.NoteOnly, b.req.AcceptEmpty = true, true
@@ -97,6 +101,9 @@ func TestMissingVhost(t *testing.T) {
 			for _, d := range diags {
 				if !strings.Contains(d.Detail, `vhost "eu"`) {
 					t.Errorf("it does not name the vhost: %s", d.Detail)
+				}
+				if near := strings.Contains(d.Detail, `Did you mean "ue"?`); near != (c.name == "nearly declared") {
+					t.Errorf("the nearest name: %s", d.Detail)
 				}
 			}
 		})

@@ -485,6 +485,7 @@ func TestConnectionErrors(t *testing.T) {
 		{"password over AMQP", attrs{"username": str("guest"), "password": str(secret), "management": str("none")}, "Login refused"},
 		{"nobody there", attrs{"url": str("amqp://u:" + secret + "@127.0.0.1:1"), "management": str("none")}, "Broker unreachable"},
 		{"no management there", attrs{"url": str("amqp://u:" + secret + "@127.0.0.1:1"), "management": str("http://127.0.0.1:1")}, "Broker unreachable"},
+		{"a port of something else", attrs{"url": str("amqp://u:" + secret + "@" + strings.TrimPrefix(b.ManagementURL, "http://")), "management": str("none")}, "Broker does not answer"},
 		{"no TLS there", attrs{"url": str(strings.Replace(b.AMQPURL, "amqp:", "amqps:", 1)), "management": str("none")}, "Secure connection failed"},
 		{"no such command", attrs{"password_command": cty.ListVal([]cty.Value{str("/nonexistent/" + secret[:3]), str(secret)})}, "No password"},
 		{"a command that fails", attrs{"password_command": cty.ListVal([]cty.Value{str("sh"), str("-c"), str("echo " + secret + "; exit 3")})}, "No password"},

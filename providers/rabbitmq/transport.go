@@ -10,6 +10,8 @@ import (
 	"sync"
 	"syscall"
 
+	amqp "github.com/rabbitmq/amqp091-go"
+
 	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/providers/rabbitmq/mgmt"
 )
@@ -77,6 +79,7 @@ func transportProblem(err error, u brokerURL) (headline, detail string, ok bool)
 	const insecure = "Secure connection failed"
 	var dns *net.DNSError
 	var record tls.RecordHeaderError
+	var spoken *amqp.Error
 	where := u.address()
 	if what := mgmt.TLSProblem(err, u.host); what != "" {
 		return insecure, fmt.Sprintf("no secure connection to the broker at %s: %s", where, what), true
@@ -90,6 +93,8 @@ func transportProblem(err error, u brokerURL) (headline, detail string, ok bool)
 		return insecure, fmt.Sprintf("what answers at %s does not speak TLS; use amqp:// or the TLS port (5671)", where), true
 	case strings.Contains(err.Error(), "tls: "):
 		return insecure, fmt.Sprintf("the TLS connection to the broker at %s failed: %s", where, diag.Escape(err.Error())), true
+	case errors.As(err, &spoken) && !spoken.Server && spoken.Code == amqp.FrameError:
+		return "Broker does not answer", fmt.Sprintf("%s ended the connection without speaking AMQP; is this the broker's AMQP port (5672, with TLS and amqps:// 5671), and not its management API's?", where), true
 	}
 	return "", "", false
 }

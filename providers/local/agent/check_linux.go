@@ -121,11 +121,29 @@ func programs(dir string) []string {
 	return names
 }
 
+// needsInstall is the folder of the Node package into whose node_modules a path
+// leads, where nothing was installed yet; "" for any other path.
+func needsInstall(path string) string {
+	dir, _, found := strings.Cut(path, "/node_modules/")
+	if !found {
+		return ""
+	}
+	if _, err := os.Stat(filepath.Join(dir, "package.json")); err != nil {
+		return ""
+	}
+	if _, err := os.Stat(filepath.Join(dir, "node_modules")); !errors.Is(err, fs.ErrNotExist) {
+		return ""
+	}
+	return dir
+}
+
 // checkProgram says what execve(2) would say of a file, and what it means.
 func checkProgram(path string) error {
 	name := diag.Escape(path)
 	fi, err := os.Stat(path)
 	switch {
+	case errors.Is(err, fs.ErrNotExist) && needsInstall(path) != "":
+		return fmt.Errorf("its program %s does not exist: run `npm install` in %s", name, diag.Escape(needsInstall(path)))
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("its program %s does not exist.%s", name, diag.DidYouMean(filepath.Base(path), programs(filepath.Dir(path))))
 	case err != nil:

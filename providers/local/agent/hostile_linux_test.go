@@ -276,22 +276,24 @@ func TestCannotBeStarted(t *testing.T) {
 		}
 		return path
 	}
+	file("package.json", "{}", 0o644)
 	file("plain", "echo hi\n", 0o755)
 	file("locked", "#!/bin/sh\n", 0o644)
 	file("crlf", "#!/bin/sh\r\n", 0o755)
 	file("nointerp", "#!/no/such/thing -x\n", 0o755)
 	file("arm", "\x7fELF\x02\x01\x01"+strings.Repeat("\x00", 9)+"\x02\x00\x28\x00\x01\x00\x00\x00"+strings.Repeat("\x00", 40), 0o755)
 	for command, want := range map[string]string{
-		"./missing":      "does not exist",
-		"./plian":        `Did you mean "plain"?`,
-		"./plain":        "exec format error",
-		"./locked":       "not executable (mode 0644)",
-		"./crlf":         "carriage return",
-		"./nointerp":     "interpreter /no/such/thing",
-		"./arm":          "exec format error",
-		"/tmp":           "is a folder",
-		"no-such-prog-x": "in no folder of its PATH",
-		"":               "in no folder",
+		"./missing":                         "does not exist",
+		"./plian":                           `Did you mean "plain"?`,
+		"./node_modules/.bin/msgflo-nodejs": "does not exist: run `npm install` in " + w.dir,
+		"./plain":                           "exec format error",
+		"./locked":                          "not executable (mode 0644)",
+		"./crlf":                            "carriage return",
+		"./nointerp":                        "interpreter /no/such/thing",
+		"./arm":                             "exec format error",
+		"/tmp":                              "is a folder",
+		"no-such-prog-x":                    "in no folder of its PATH",
+		"":                                  "in no folder",
 	} {
 		s := good
 		s.Command = []string{command}

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 	"github.com/msgflo/msgflo/config"
 	"github.com/msgflo/msgflo/config/addr"
+	"github.com/msgflo/msgflo/config/diag"
 )
 
 // listFlag collects every use of a flag in order, whole: a value's commas are
@@ -138,13 +140,23 @@ func checkDir(d string) error {
 	st, err := os.Stat(d)
 	switch {
 	case os.IsNotExist(err):
-		return usagef("there is no directory %q", d)
+		return usagef("there is no directory %q.%s", d, diag.DidYouMean(filepath.Base(d), siblings(d)))
 	case err != nil:
 		return fmt.Errorf("opening directory: %w", err)
 	case !st.IsDir():
 		return usagef("%q is a file; a directory with *.flo.hcl files is expected", d)
 	}
 	return nil
+}
+
+// siblings are the names beside d, as far as they can be read.
+func siblings(d string) []string {
+	entries, _ := os.ReadDir(filepath.Dir(d))
+	names := make([]string, len(entries))
+	for i, e := range entries {
+		names[i] = e.Name()
+	}
+	return names
 }
 
 func targets(flag string, texts []string) ([]addr.Target, error) {

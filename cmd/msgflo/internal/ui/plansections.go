@@ -243,13 +243,18 @@ func (p *planPrinter) outputs() {
 		case o.Unknown:
 			l.Sign, l.Text = '~', value.UnknownText
 		case len(o.Before) == 0:
-			l.Sign, l.Text = '+', value.Literal(after, 4)
+			l.Sign = '+'
+			ls = value.LiteralLines(l, after)
 		case len(o.After) == 0:
-			l.Sign, l.Text = '-', value.Literal(before, 4)
+			l.Sign = '-'
+			ls = value.LiteralLines(l, before)
 		default:
 			l.Sign, l.Old, l.Text = '~', value.Literal(before, 4), value.Literal(after, 4)
 		}
-		p.lines(2, append(ls, l))
+		if ls == nil {
+			ls = []value.Line{l}
+		}
+		p.lines(2, ls)
 	}
 }
 

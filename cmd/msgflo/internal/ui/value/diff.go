@@ -117,9 +117,9 @@ func (w *differ) one(c change, name string, wide int, attrs []providers.Attr, de
 		in, _ := w.objects(bm, am, attrs, depth+1, c.only, c.force)
 		return append([]Line{header}, in...)
 	case c.sign == '+':
-		return literalLines(line, c.after)
+		return LiteralLines(line, c.after)
 	case c.sign == '-':
-		return literalLines(line, c.before)
+		return LiteralLines(line, c.before)
 	}
 	if isSecret(c.before) || isSecret(c.after) {
 		line.Text = SecretText

@@ -57,7 +57,7 @@ func objectLines(v map[string]any, attrs []providers.Attr, depth int, sep string
 			out = append(out, nestedLines(Key(k), v[k].(map[string]any), blockAttrs(attrs, k), depth, sep, k)...)
 			continue
 		}
-		out = append(out, literalLines(Line{Depth: depth, Key: pad(Key(k), sep, wide), Path: k}, v[k])...)
+		out = append(out, LiteralLines(Line{Depth: depth, Key: pad(Key(k), sep, wide), Path: k}, v[k])...)
 	}
 	return out
 }
@@ -110,9 +110,9 @@ func pad(name, sep string, wide int) string {
 	return name + gap + sep
 }
 
-// literalLines writes a literal that may take several lines; a text of several
+// LiteralLines writes a literal that may take several lines; a text of several
 // lines is shown as the heredoc one would write.
-func literalLines(first Line, v any) []Line {
+func LiteralLines(first Line, v any) []Line {
 	if s, ok := v.(string); ok && isText(s) {
 		first.Text = "<<-EOT"
 		out := []Line{first}
@@ -136,7 +136,7 @@ func isText(s string) bool { return strings.Contains(strings.TrimSuffix(s, "\n")
 // lines of text as a heredoc.
 func Text(v any) string {
 	var b strings.Builder
-	for i, l := range literalLines(Line{}, v) {
+	for i, l := range LiteralLines(Line{}, v) {
 		if i > 0 {
 			b.WriteByte('\n')
 		}
