@@ -12,6 +12,7 @@ import (
 	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/providers"
 	"github.com/msgflo/msgflo/providers/access"
+	"github.com/msgflo/msgflo/providers/mqtt/embedded"
 	"github.com/msgflo/msgflo/providers/mqtt/router/retained"
 	"github.com/msgflo/msgflo/providers/transport"
 	"github.com/msgflo/msgflo/providers/transport/mqtt"
@@ -124,16 +125,24 @@ func (p *provider) answered(ctx context.Context, err error) error {
 	return err
 }
 
-// Ping checks that the broker answers. Most say what they are.
+// Ping checks that the broker answers. Most say what they are. An embedded one
+// that does not run is no mistake: who begins with `init` has applied nothing.
 func (p *provider) Ping(ctx context.Context) (string, error) {
 	r, err := p.broker(ctx)
+	if p.notStarted(err) {
+		return "embedded, at " + p.settings.where() + "; it is not running, and apply starts it", nil
+	}
 	if err != nil {
 		return "", err
 	}
 	const version = "$SYS/broker/version"
-	all, err := r.Read(ctx, version)
+	all, err := r.Read(ctx, version, embedded.LineageTopic)
 	if err != nil {
 		return "", p.answered(ctx, err)
+	}
+	if p.strangers(all) {
+		return "", &providers.ConnectionError{Headline: "Port taken", Detail: fmt.Sprintf("At %s another program answers, "+
+			"or the broker of another directory; stop it, or give this one a port of its own: embedded { listen = \"127.0.0.1:18831\" }", p.settings.where())}
 	}
 	what := "MQTT broker"
 	switch v := string(all[version]); {

@@ -78,7 +78,7 @@ func (p *provider) Read(ctx context.Context, queries []providers.Query) ([]provi
 	}
 	r, err := p.broker(ctx)
 	if err != nil {
-		if p.settings.embedded && errors.Is(err, syscall.ECONNREFUSED) {
+		if p.notStarted(err) {
 			return p.nothing(queries), nil
 		}
 		return nil, err
@@ -105,6 +105,12 @@ func (p *provider) Read(ctx context.Context, queries []providers.Query) ([]provi
 	}
 	p.seen.note(v, queries, out)
 	return out, nil
+}
+
+// notStarted reports whether an error of connecting says that the agent, which
+// hosts this broker, does not run: apply starts it.
+func (p *provider) notStarted(err error) bool {
+	return p.settings.embedded && errors.Is(err, syscall.ECONNREFUSED)
 }
 
 // strangers reports whether the broker at the address is not the one that our
