@@ -46,19 +46,27 @@ func TestSelection(t *testing.T) {
 }
 
 func TestTypeOf(t *testing.T) {
-	broker, launcher := &providers.Type{Name: "rabbitmq"}, &providers.Type{Name: "local", Launcher: true}
+	has := func(types ...string) map[string]*providers.Schema {
+		out := map[string]*providers.Schema{}
+		for _, name := range types {
+			out[name] = &providers.Schema{}
+		}
+		return out
+	}
+	a := &app{env: Env{Types: []*providers.Type{
+		{Name: "rabbitmq", Resources: has("queue", "both")}, {Name: "mqtt", Resources: has("route", "both")},
+		{Name: "local", Launcher: true, Resources: has("process")}}}}
+	main := addr.Provider{Kind: "broker", Name: "main"}
 	for _, c := range []struct {
-		types []*providers.Type
-		at    addr.Provider
-		want  string
+		at     addr.Provider
+		object string
+		want   string
 	}{
-		{[]*providers.Type{broker, launcher}, addr.Provider{Kind: "broker", Name: "main"}, "rabbitmq"},
-		{[]*providers.Type{broker, launcher}, addr.Provider{Kind: "launcher", Name: "local.here"}, "local"},
-		{[]*providers.Type{broker, {Name: "mqtt"}}, addr.Provider{Kind: "broker", Name: "main"}, "broker"},
+		{main, "queue", "rabbitmq"}, {main, "route", "mqtt"}, {main, "both", "broker"}, {main, "neither", "broker"},
+		{addr.Provider{Kind: "launcher", Name: "local.here"}, "process", "local"},
 	} {
-		a := &app{env: Env{Types: c.types}}
-		if got := a.typeOf(c.at); got != c.want {
-			t.Errorf("%s: %s, want %s", c.at, got, c.want)
+		if got := a.typeOf(c.at, c.object); got != c.want {
+			t.Errorf("%s of %s: %s, want %s", c.object, c.at, got, c.want)
 		}
 	}
 }

@@ -56,7 +56,7 @@ func (a *app) destroyCommand() *cli.Command {
 
 func (a *app) applyDir(ctx context.Context, c *cli.Command, operation string) error {
 	if a.o.json && !a.o.autoApprove {
-		return usagef("%s -json asks no questions: add -auto-approve, or carry out a saved plan", operation)
+		return usagef("`msgflo %s -json` asks no questions: add -auto-approve, or carry out a saved plan", operation)
 	}
 	o, err := a.o.planOptions()
 	if err != nil {
@@ -71,7 +71,7 @@ func (a *app) applyDir(ctx context.Context, c *cli.Command, operation string) er
 		if err != nil {
 			return err
 		}
-		if !p.Plan.Empty() && !a.o.autoApprove {
+		if !nothingToDo(p.Plan) && !a.o.autoApprove {
 			if err := a.approve(ctx); err != nil {
 				return err
 			}

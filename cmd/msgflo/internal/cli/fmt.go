@@ -22,7 +22,7 @@ type fmtOptions struct{ check, diff, recursive, write bool }
 func (a *app) fmtCommand() *cli.Command {
 	var f fmtOptions
 	return &cli.Command{
-		Name: "fmt", Usage: "bring *.flo.hcl and *.flovars.hcl files into the canonical form", ArgsUsage: "[DIR | FILE | -]",
+		Name: "fmt", Usage: "bring *.flo.hcl and *.flovars.hcl files into the canonical form", ArgsUsage: "[DIR | FILE … | -]",
 		Flags: append(a.o.flagsBasic(),
 			&cli.BoolFlag{Name: "check", Usage: "change nothing; exit 3 if something would change", Destination: &f.check},
 			&cli.BoolFlag{Name: "diff", Usage: "show what changes", Destination: &f.diff},
@@ -39,17 +39,9 @@ func (a *app) format(args []string, f fmtOptions) error {
 	if len(args) == 1 && args[0] == "-" {
 		return a.formatStdin(f)
 	}
-	var files []string
-	if len(args) == 1 && isFile(args[0]) {
-		files = args
-	} else {
-		dir, err := a.o.dir(args)
-		if err != nil {
-			return err
-		}
-		if files, err = config.FormatFiles(dir, f.recursive); err != nil {
-			return err
-		}
+	files, err := a.formatted(args, f.recursive)
+	if err != nil {
+		return err
 	}
 	changed, failed := false, false
 	for _, path := range files {
@@ -63,6 +55,34 @@ func (a *app) format(args []string, f fmtOptions) error {
 		return codeError(exitUnformatted)
 	}
 	return nil
+}
+
+// formatted lists the files that the arguments mean: themselves, or what is in a
+// directory. A hook gives all that a commit touches at once.
+func (a *app) formatted(args []string, recursive bool) ([]string, error) {
+	if len(args) == 0 || len(args) == 1 && !isFile(args[0]) {
+		dir, err := a.o.dir(args)
+		if err != nil {
+			return nil, err
+		}
+		return config.FormatFiles(dir, recursive)
+	}
+	var out []string
+	for _, arg := range args {
+		if isFile(arg) {
+			out = append(out, arg)
+			continue
+		}
+		if err := checkDir(arg); err != nil {
+			return nil, err
+		}
+		files, err := config.FormatFiles(arg, recursive)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, files...)
+	}
+	return out, nil
 }
 
 func (a *app) formatStdin(f fmtOptions) error {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -45,7 +46,7 @@ func (a *app) planCommand() *cli.Command {
 				if err := k.savePlan(s, p); err != nil {
 					return err
 				}
-				if a.o.detailed && !p.Plan.Empty() {
+				if a.o.detailed && !nothingToDo(p.Plan) {
 					return codeError(exitChanges)
 				}
 				return nil
@@ -61,12 +62,22 @@ func (o *options) mode() (planner.Mode, error) {
 		return 0, usagef("-destroy and -refresh-only exclude each other: one removes, the other changes nothing")
 	case o.destroy && o.noDestroy:
 		return 0, usagef("-destroy and -no-destroy exclude each other")
+	case len(o.replace) > 0 && (o.destroy || o.refreshOnly):
+		return 0, usagef("-replace makes an object anew, which neither -destroy nor -refresh-only does; leave one of them out")
 	case o.destroy:
 		return planner.Destroy, nil
 	case o.refreshOnly:
 		return planner.RefreshOnly, nil
 	}
 	return planner.Normal, nil
+}
+
+// nothingToDo reports whether a plan asks for nothing. Of a refresh-only plan
+// what changed outside asks, as in Terraform: taking note of it is what such a
+// plan is made for.
+func nothingToDo(p *plan.Plan) bool {
+	drifted := func(d plan.Drift) bool { return d.Note == "" }
+	return p.Empty() && (p.Mode != planner.RefreshOnly.String() || !slices.ContainsFunc(p.Drift, drifted))
 }
 
 func (o *options) planOptions() (workspace.PlanOptions, error) {

@@ -189,14 +189,19 @@ func wrongFlag(cmd *cli.Command, err error) error {
 	if !unknown {
 		return usagef("`%s`: %s", cmd.FullName(), plainer.Replace(text))
 	}
-	var known []string
-	for _, f := range cmd.Flags {
-		known = append(known, f.Names()...)
-	}
 	if s, ok := laterFlags[name]; ok {
 		return usagef("-%s is not in this version: %s", name, s)
 	}
-	return usagef("There is no flag -%s for `%s`.%s See `%s -h`.", diag.Escape(name), cmd.FullName(), diag.DidYouMean(name, known), cmd.FullName())
+	if s := terraformFlag(name); s != "" {
+		return usagef("There is no flag -%s: %s", name, s)
+	}
+	var known []string
+	for _, f := range cmd.Flags {
+		for _, n := range f.Names() {
+			known = append(known, "-"+n)
+		}
+	}
+	return usagef("There is no flag -%s for `%s`.%s See `%s -h`.", diag.Escape(name), cmd.FullName(), diag.DidYouMean("-"+name, known), cmd.FullName())
 }
 
 // plainer turns the words of Go's parsers into advice.
@@ -212,6 +217,9 @@ func (a *app) noCommand(c *cli.Command) error {
 		return cli.ShowRootCommandHelp(c)
 	}
 	name := c.Args().First()
+	if s := terraformCommand(name); s != "" {
+		return usagef("There is no command %q: %s", name, s)
+	}
 	var known []string
 	for _, sub := range c.Root().Commands {
 		known = append(known, sub.Name)
@@ -250,15 +258,16 @@ var laterFlags = map[string]string{
 // Root is the tree of commands, for the reference that docs/commands.md holds.
 func Root(env Env) *cli.Command { return (&app{env: env}).root() }
 
-// typeOf names the kind of a provider that is known by its address alone: a
-// launcher's is in it, a broker's is known where there is only one.
-func (a *app) typeOf(p addr.Provider) string {
+// typeOf names the kind of a provider that is known by its address and one of
+// its objects: a launcher's is in the address, a broker's is the one that has
+// such objects.
+func (a *app) typeOf(p addr.Provider, object string) string {
 	if kind, _, ok := strings.Cut(p.Name, "."); ok && p.Kind == "launcher" {
 		return kind
 	}
 	var brokers []string
 	for _, t := range a.env.Types {
-		if !t.Launcher {
+		if !t.Launcher && t.Resources[object] != nil {
 			brokers = append(brokers, t.Name)
 		}
 	}

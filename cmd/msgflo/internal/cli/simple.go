@@ -14,7 +14,8 @@ import (
 func (a *app) initCommand() *cli.Command {
 	return &cli.Command{
 		Name: "init", Usage: "check modules, backend and brokers; never needed before plan", ArgsUsage: "[DIR]",
-		Flags: append(append(a.o.flagsBasic(), a.o.flagsVars()...), a.o.flagsLock()...),
+		Flags: append(append(append(a.o.flagsBasic(), a.o.flagsVars()...), a.o.flagsLock()...),
+			&cli.BoolFlag{Name: "input", Usage: "taken for Terraform's sake: init asks nothing", Value: true}),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			k, err := a.open(c)
 			if err != nil {
@@ -34,7 +35,9 @@ func (a *app) initCommand() *cli.Command {
 
 func (a *app) forceUnlockCommand() *cli.Command {
 	return &cli.Command{
-		Name: "force-unlock", Usage: "free a lock that a dead run left", ArgsUsage: "LOCK-ID", Flags: append(a.o.flagsBasic(), a.o.flagsVars()...),
+		Name: "force-unlock", Usage: "free a lock that a dead run left", ArgsUsage: "LOCK-ID",
+		Flags: append(append(a.o.flagsBasic(), a.o.flagsVars()...),
+			&cli.BoolFlag{Name: "force", Usage: "taken for Terraform's sake: nothing is asked, for the lock's id says which run is meant"}),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			if c.Args().Len() != 1 {
 				return usagef("give the lock's id, as the error about the lock names it")
@@ -89,7 +92,7 @@ func (a *app) providersCommand() *cli.Command {
 		Name: "schema", Usage: "print every block's attributes for machines (-json)", Flags: []cli.Flag{a.o.flagJSON()},
 		Action: func(context.Context, *cli.Command) error {
 			if !a.o.json {
-				return usagef("providers schema prints for machines only: add -json. docs/language.md has the same for people")
+				return usagef("`msgflo providers schema` prints for machines only: add -json. docs/language.md has the same for people")
 			}
 			return printJSON(a.env.Stdout, tfjson.NewSchemas(a.env.Types))
 		},

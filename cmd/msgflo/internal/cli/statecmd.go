@@ -2,8 +2,10 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 
 	"github.com/urfave/cli/v3"
@@ -11,6 +13,7 @@ import (
 	"github.com/msgflo/msgflo/cmd/msgflo/internal/ui"
 	"github.com/msgflo/msgflo/cmd/msgflo/internal/workspace"
 	"github.com/msgflo/msgflo/config/addr"
+	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/state"
 )
 
@@ -21,8 +24,8 @@ func (a *app) stateCommand() *cli.Command {
 			a.stateSub("list", "[ADDR …]", "list recorded addresses", false, a.stateList),
 			a.stateSub("show", "ADDR", "show one recorded object", false, a.stateShow),
 			a.stateSub("pull", "", "print the state document", false, a.statePull),
-			a.stateSub("mv", "FROM TO", "give recorded objects another address", true, a.stateMove),
-			a.stateSub("rm", "ADDR …", "forget objects; they stay on the broker", true, a.stateRemove),
+			a.stateEdit("mv", "FROM TO", "give recorded objects another address", a.stateMove),
+			a.stateEdit("rm", "ADDR …", "forget objects; they stay on the broker", a.stateRemove),
 			a.statePushCommand(), later("recover"),
 		},
 	}
@@ -45,6 +48,14 @@ func (a *app) stateSub(name, args, usage string, locks bool, f stateAction) *cli
 			return f(ctx, k, c.Args().Slice())
 		},
 	}
+}
+
+// stateEdit is a command that changes what is recorded, or says what it would change.
+func (a *app) stateEdit(name, args, usage string, f func(ctx context.Context, k *work, args []string, dry bool) error) *cli.Command {
+	var dry bool
+	c := a.stateSub(name, args, usage, true, func(ctx context.Context, k *work, args []string) error { return f(ctx, k, args, dry) })
+	c.Flags = append(c.Flags, &cli.BoolFlag{Name: "dry-run", Usage: "only say what would change", Destination: &dry})
+	return c
 }
 
 func (a *app) stateList(ctx context.Context, k *work, args []string) error {
@@ -112,7 +123,7 @@ func (a *app) statePull(ctx context.Context, k *work, _ []string) error {
 	return err
 }
 
-func (a *app) stateMove(ctx context.Context, k *work, args []string) error {
+func (a *app) stateMove(ctx context.Context, k *work, args []string, dry bool) error {
 	if len(args) != 2 {
 		return usagef("give two addresses, as in: msgflo state mv queue.jobs queue.orders")
 	}
@@ -120,13 +131,17 @@ func (a *app) stateMove(ctx context.Context, k *work, args []string) error {
 	if err != nil {
 		return err
 	}
-	return a.edit(ctx, k, "state mv", func(s *state.Snapshot) (int, error) {
+	return a.edit(ctx, k, "state mv", dry, func(s *state.Snapshot) ([]string, error) {
 		moved, err := state.Move(s, ts[0], ts[1])
-		return len(moved), err
-	}, "Moved")
+		var says []string
+		for _, m := range moved {
+			says = append(says, fmt.Sprintf("Moved %s to %s.", m.From, m.To))
+		}
+		return says, err
+	})
 }
 
-func (a *app) stateRemove(ctx context.Context, k *work, args []string) error {
+func (a *app) stateRemove(ctx context.Context, k *work, args []string, dry bool) error {
 	if len(args) == 0 {
 		return usagef("give the addresses to forget, as in: msgflo state rm queue.jobs")
 	}
@@ -134,24 +149,36 @@ func (a *app) stateRemove(ctx context.Context, k *work, args []string) error {
 	if err != nil {
 		return err
 	}
-	return a.edit(ctx, k, "state rm", func(s *state.Snapshot) (int, error) {
+	return a.edit(ctx, k, "state rm", dry, func(s *state.Snapshot) ([]string, error) {
 		gone, err := state.Remove(s, ts)
-		return len(gone), err
-	}, "Forgot")
+		var says []string
+		for _, g := range gone {
+			says = append(says, fmt.Sprintf("Forgot %s.", g))
+		}
+		return says, err
+	})
 }
 
-func (a *app) edit(ctx context.Context, k *work, operation string, change func(*state.Snapshot) (int, error), did string) error {
+// edit changes the state and says so, a line an object. What is only tried is
+// not stored.
+func (a *app) edit(ctx context.Context, k *work, operation string, dry bool, change func(*state.Snapshot) ([]string, error)) error {
 	return k.session(ctx, operation, func(s *workspace.Session) error {
-		n := 0
+		var says []string
 		err := k.report(s.Edit(ctx, func(snap *state.Snapshot) (bool, error) {
 			var err error
-			n, err = change(snap)
-			return n > 0, err
+			says, err = change(snap)
+			return len(says) > 0 && !dry, err
 		}))
-		if err == nil {
-			a.say("%s %d object(s).", did, n)
+		if err != nil {
+			return err
 		}
-		return err
+		for _, line := range says {
+			a.say("%s", diag.Escape(line))
+		}
+		if dry {
+			a.say("Only tried: nothing was stored.")
+		}
+		return nil
 	})
 }
 
@@ -162,6 +189,9 @@ func (a *app) statePushCommand() *cli.Command {
 			return usagef("give the file to push, or - for stdin")
 		}
 		b, err := a.readFile(args[0])
+		if errors.Is(err, fs.ErrNotExist) {
+			return usagef("there is no file %q to push", args[0])
+		}
 		if err != nil {
 			return err
 		}
@@ -169,16 +199,17 @@ func (a *app) statePushCommand() *cli.Command {
 		if err != nil {
 			return fmt.Errorf("%s: %w", args[0], err)
 		}
-		if edited {
-			a.say("%s was changed by hand since msgflo wrote it (its checksum does not fit); it is stored as it is now.", args[0])
-		}
 		s, diags := k.w.BeginPush(ctx, force)
 		return k.in(s, diags, func(s *workspace.Session) error {
 			err := k.report(s.Push(ctx, pushed, force))
-			if err == nil {
-				a.say("Stored, as serial %d.", s.Snapshot().Serial)
+			if err != nil {
+				return err
 			}
-			return err
+			if edited {
+				a.say("%s was changed by hand since msgflo wrote it (its checksum does not fit).", diag.Escape(args[0]))
+			}
+			a.say("Stored, as serial %d.", s.Snapshot().Serial)
+			return nil
 		})
 	})
 	c.Flags = append(c.Flags, &cli.BoolFlag{Name: "force", Usage: "also a state of another lineage, or an older one", Destination: &force})

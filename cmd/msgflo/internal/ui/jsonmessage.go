@@ -19,7 +19,7 @@ type message struct {
 	Changes    *summaryMessage               `json:"changes,omitempty"`
 	Hook       *hook                         `json:"hook,omitempty"`
 	Diagnostic *tfjson.Diagnostic            `json:"diagnostic,omitempty"`
-	Outputs    map[string]tfjson.OutputValue `json:"outputs,omitempty"`
+	Outputs    map[string]tfjson.OutputValue `json:"outputs,omitzero"` // an empty one is written too, as Terraform does
 }
 
 type resourceMessage struct {

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -85,7 +86,8 @@ func (v *JSONView) Plan(p *plan.Plan) {
 				v.planned(&cs[i])
 			}
 		}
-		v.summary(change.Count(cs), "plan", tally{})
+		n := change.Count(cs)
+		v.summary(n, "plan", n.Line(), tally{})
 		if outs := plannedOutputs(p); len(outs) > 0 {
 			v.write(message{Type: "outputs", Message: fmt.Sprintf("Outputs: %d", len(outs)), Outputs: outs})
 		}
@@ -95,7 +97,7 @@ func (v *JSONView) Plan(p *plan.Plan) {
 func plannedOutputs(p *plan.Plan) map[string]tfjson.OutputValue {
 	out := make(map[string]tfjson.OutputValue, len(p.Outputs))
 	for n, o := range p.Outputs {
-		v := tfjson.OutputValue{Sensitive: o.Sensitive}
+		v := tfjson.OutputValue{Sensitive: o.Sensitive, Action: strings.ReplaceAll(tfjson.OutputAction(o), "no-op", "noop")}
 		if !o.Sensitive && !o.Unknown && len(o.After) > 0 {
 			v.Value = jsonOf(value.DecodeWrapped(o.After))
 		}
@@ -274,15 +276,11 @@ func (v *JSONView) Summary(end Ending) {
 		if end.Destroy {
 			op = "destroy"
 		}
-		v.summary(v.tally.counts, op, v.tally)
+		v.summary(v.tally.counts, op, v.tally.sentence(end, newPalette(false)), v.tally)
 	})
 }
 
-func (v *JSONView) summary(n change.Counts, op string, t tally) {
-	text := n.Line()
-	if op != "plan" {
-		text = t.sentence(Ending{Destroy: op == "destroy"}, newPalette(false))
-	}
+func (v *JSONView) summary(n change.Counts, op, text string, t tally) {
 	v.write(message{Type: "change_summary", Message: text, Changes: &summaryMessage{
 		Add: n.Add, Change: n.Change, Import: n.Import, Remove: n.Destroy, Operation: op,
 		Migrate: n.Migrate, Restart: n.Restart, Adopt: n.Adopt, Forget: n.Forget,

@@ -106,6 +106,49 @@ func TestSummary(t *testing.T) {
 		if got := strings.TrimSpace(out.String()); got != c.want {
 			t.Errorf("got %q, want %q", got, c.want)
 		}
+		var line bytes.Buffer
+		j := NewJSON(Terminal{Out: &line}, Options{Now: clock})
+		if !c.end.Destroy {
+			j.Event(plan.Event{Kind: plan.Completed, Step: &p.Steps[0]})
+		}
+		line.Reset()
+		j.Summary(c.end)
+		var m struct {
+			Message string `json:"@message"`
+		}
+		if err := json.Unmarshal(line.Bytes(), &m); err != nil || m.Message != c.want {
+			t.Errorf("as JSON %q, want %q (%v)", m.Message, c.want, err)
+		}
+	}
+}
+
+// Outputs in the lines of a plan say what becomes of them; no outputs are an
+// empty object, for who reads the key.
+func TestJSONOutputs(t *testing.T) {
+	value := json.RawMessage(`{"value":"a","type":"string"}`)
+	for _, c := range []struct {
+		out  plan.Output
+		want string
+	}{
+		{plan.Output{Before: value, After: value}, "noop"},
+		{plan.Output{After: value, Changed: true, New: true}, "create"},
+		{plan.Output{Before: value, Changed: true, Gone: true}, "delete"},
+		{plan.Output{Before: value, Changed: true, Unknown: true}, "update"},
+		{plan.Output{Sensitive: true, Changed: true, New: true}, "create"},
+		{plan.Output{Sensitive: true, Changed: true, Gone: true}, "delete"},
+		{plan.Output{Sensitive: true, Changed: true}, "update"},
+	} {
+		var out bytes.Buffer
+		v := NewJSON(Terminal{Out: &out}, options())
+		v.Plan(&plan.Plan{Outputs: map[string]plan.Output{"x": c.out}})
+		if want := `"action":"` + c.want + `"`; !strings.Contains(out.String(), want) {
+			t.Errorf("no %s in %s", want, out.String())
+		}
+	}
+	var out bytes.Buffer
+	NewJSON(Terminal{Out: &out}, options()).Outputs(map[string]state.Output{})
+	if !strings.Contains(out.String(), `"outputs":{}`) {
+		t.Errorf("%s", out.String())
 	}
 }
 

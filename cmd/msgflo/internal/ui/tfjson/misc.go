@@ -103,6 +103,7 @@ func providerName(kind string) string { return "registry.msgflo.org/msgflo/" + k
 // sensitive one has no value: the state keeps none.
 type OutputValue struct {
 	Sensitive bool            `json:"sensitive"`
+	Action    string          `json:"action,omitempty"` // in the lines of a plan: create, update, delete, noop
 	Type      json.RawMessage `json:"type,omitempty"`
 	Value     json.RawMessage `json:"value,omitempty"`
 }

@@ -15,9 +15,11 @@ import (
 type PlanOptions struct {
 	Version string // of this program
 	Schemas change.Schemas
-	Types   func(addr.Provider) string // provider type by address: rabbitmq; nil: the block's kind
-	Prior   *state.Snapshot            // may be nil
-	Now     time.Time                  // zero: no timestamp
+	// Types gives a provider's type, as rabbitmq, by its address and the type of
+	// an object of it; nil: the block's kind.
+	Types func(p addr.Provider, object string) string
+	Prior *state.Snapshot // may be nil
+	Now   time.Time       // zero: no timestamp
 }
 
 // NewPlan makes the document of a plan.
@@ -80,9 +82,9 @@ func edge(e change.Edge) EdgeChange {
 	return c
 }
 
-func (o PlanOptions) providerName(p addr.Provider) string {
+func (o PlanOptions) providerName(p addr.Provider, object string) string {
 	if o.Types != nil {
-		if t := o.Types(p); t != "" {
+		if t := o.Types(p, object); t != "" {
 			return providerName(t)
 		}
 	}
@@ -99,7 +101,7 @@ func (o PlanOptions) resourceChange(c *change.Change, planned *tree) ResourceCha
 	ap, au, as := split(object(after))
 	r := ResourceChange{
 		Address: c.Addr.String(), ModuleAddress: c.Addr.Module, Mode: "managed", Type: c.Addr.Type, Name: Name(c.Addr),
-		Index: Index(c.Addr), ProviderName: o.providerName(c.Step.Provider), ActionReason: actionReason(c),
+		Index: Index(c.Addr), ProviderName: o.providerName(c.Step.Provider, c.Addr.Type), ActionReason: actionReason(c),
 		Change: ValueChange{Actions: Actions(c.Action), Before: bp, After: ap, AfterUnknown: marks(au, after != nil),
 			BeforeSensitive: marks(bs, before != nil), AfterSensitive: marks(as, after != nil)},
 		Msgflo: ChangeExtension{Action: c.Action.String(), Broker: c.Step.Provider.String(), Reason: c.Reason(),
@@ -157,10 +159,8 @@ func (o PlanOptions) kept(planned *tree, cs []change.Change) {
 
 func (doc *Plan) outputs(p *plan.Plan) {
 	for n, out := range p.Outputs {
-		c := ValueChange{Actions: []string{"no-op"}, AfterUnknown: out.Unknown, BeforeSensitive: out.Sensitive, AfterSensitive: out.Sensitive}
-		if out.Changed {
-			c.Actions = outputActions(out)
-		}
+		action := OutputAction(out)
+		c := ValueChange{Actions: []string{action}, AfterUnknown: out.Unknown, BeforeSensitive: out.Sensitive, AfterSensitive: out.Sensitive}
 		v := OutputValue{Sensitive: out.Sensitive}
 		if !out.Sensitive {
 			c.Before, c.After = value.DecodeWrapped(out.Before), value.DecodeWrapped(out.After)
@@ -171,18 +171,23 @@ func (doc *Plan) outputs(p *plan.Plan) {
 			doc.PlannedValues.Outputs = map[string]OutputValue{}
 		}
 		doc.OutputChanges[n] = c
-		doc.PlannedValues.Outputs[n] = v
+		if action != "delete" { // what goes is no planned value
+			doc.PlannedValues.Outputs[n] = v
+		}
 	}
 }
 
-func outputActions(o plan.Output) []string {
+// OutputAction is Terraform's word for what a plan does to an output.
+func OutputAction(o plan.Output) string {
 	switch {
-	case len(o.Before) == 0 && !o.Sensitive:
-		return []string{"create"}
-	case len(o.After) == 0 && !o.Unknown && !o.Sensitive:
-		return []string{"delete"}
+	case !o.Changed:
+		return "no-op"
+	case o.New, len(o.Before) == 0 && !o.Sensitive:
+		return "create"
+	case o.Gone, len(o.After) == 0 && !o.Unknown && !o.Sensitive:
+		return "delete"
 	}
-	return []string{"update"}
+	return "update"
 }
 
 func wrappedType(doc json.RawMessage) json.RawMessage {
@@ -208,7 +213,7 @@ func (o PlanOptions) drift(d *plan.Drift) ResourceChange {
 	ap, _, as := split(object(is))
 	return ResourceChange{
 		Address: d.Addr.String(), ModuleAddress: d.Addr.Module, Mode: "managed", Type: d.Addr.Type, Name: Name(d.Addr),
-		Index: Index(d.Addr), ProviderName: o.providerName(d.Provider),
+		Index: Index(d.Addr), ProviderName: o.providerName(d.Provider, d.Addr.Type),
 		Change: ValueChange{Actions: actions, Before: bp, After: ap, AfterUnknown: marks(nil, is != nil),
 			BeforeSensitive: marks(bs, was != nil), AfterSensitive: marks(as, is != nil)},
 		Msgflo: ChangeExtension{Action: actions[0], Broker: d.Provider.String(), Reason: d.Note, Drift: true, Changed: d.Changed, Gone: d.Gone},
