@@ -109,6 +109,8 @@ func worthRepeating(method string, err error) bool {
 		return true
 	case Cut, BrokerFailed:
 		return method == http.MethodGet
+	case Unreachable:
+		return method == http.MethodGet && e.broke
 	}
 	return false
 }
@@ -193,6 +195,7 @@ func (c *Client) sendError(ctx context.Context, req *http.Request, err error) er
 	e.Method, e.Path = req.Method, req.URL.EscapedPath()
 	var op interface{ Timeout() bool }
 	refused := e.Kind == Unreachable && strings.Contains(err.Error(), "dial ")
+	e.broke = e.Kind == Unreachable && !refused
 	e.OutcomeUnknown = req.Method != http.MethodGet && !refused &&
 		(e.Kind == Unreachable || e.Kind == Silent || errors.As(err, &op) && op.Timeout())
 	return e

@@ -74,6 +74,7 @@ type Error struct {
 	Plugin string // of PluginMissing: the plugin to enable
 	// OutcomeUnknown: a write was sent and may have been done.
 	OutcomeUnknown bool
+	broke          bool // there was a connection, and it ended without an answer
 
 	detail string
 	err    error

@@ -300,6 +300,35 @@ func TestRetries(t *testing.T) {
 	}
 }
 
+// A read is repeated where the connection ended before or in the middle of an
+// answer, be it a refusal; of a broker that is not there, no one asks twice.
+func TestBrokenReadsAreRepeated(t *testing.T) {
+	for name, begin := range map[string]string{
+		"no answer":  "",
+		"half a 404": "HTTP/1.1 404 Not Found\r\nContent-Type: application/json\r\nContent-Length: 99\r\n\r\n{\"err",
+		"half a 401": "HTTP/1.1 401 Unauthorized\r\nContent-Length: 99\r\n\r\n{\"err",
+	} {
+		var calls atomic.Int64
+		s := serve(t, func(w http.ResponseWriter, r *http.Request) {
+			if calls.Add(1) == 3 {
+				answer(200, "application/json", overviewJSON)(w, r)
+				return
+			}
+			conn, buf, err := w.(http.Hijacker).Hijack()
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			_, _ = buf.WriteString(begin)
+			_ = buf.Flush()
+			conn.Close()
+		})
+		if _, err := quick(t, s.URL).Overview(t.Context()); err != nil || calls.Load() != 3 {
+			t.Errorf("%s: %d calls, %v", name, calls.Load(), err)
+		}
+	}
+}
+
 // After a write whose answer never came, the caller must look before it
 // repeats; after one that was never sent, it need not.
 func TestUnknownOutcome(t *testing.T) {

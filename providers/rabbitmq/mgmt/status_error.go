@@ -16,7 +16,7 @@ import (
 // 401 both for a refused login and for a missing permission, and tells them
 // apart by one letter: not_authorized, not_authorised.
 func (c *Client) statusError(resp *http.Response) *Error {
-	body, _ := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+	body, cut := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
 	req := resp.Request
 	e := &Error{Host: c.Host(), Method: req.Method, Path: req.URL.EscapedPath(), Status: resp.StatusCode}
 	var words struct {
@@ -32,6 +32,9 @@ func (c *Client) statusError(resp *http.Response) *Error {
 	case code >= 300 && code < 400:
 		e.Kind = NotManagement
 		e.detail = fmt.Sprintf("%s answers with a redirect%s, which a RabbitMQ management API never does; give its own address, past any proxy or login page", c.Host(), redirectTarget(resp))
+	case cut != nil && code < 500 && code != http.StatusTooManyRequests:
+		e.Kind, e.err = Cut, cut
+		e.detail = fmt.Sprintf("the answer to %s from %s was cut: %s, and what it said why is not known; try again", what, c.Host(), diag.Escape(resp.Status))
 	case code == http.StatusUnauthorized && isLoginRefusal(resp, isJSON, words.Error, e.Reason):
 		e.Kind = LoginRefused
 		e.detail = fmt.Sprintf("the management API at %s refused the login of user %q; check user and password", c.Host(), diag.Escape(c.username))
