@@ -141,6 +141,30 @@ func TestReplacedQueueTakesItsBindings(t *testing.T) {
 	}
 }
 
+// What gives access to a place outlives what is deleted there: the login may
+// need it.
+func TestAccessGoesLast(t *testing.T) {
+	typ := testType(true)
+	typ.Resources["exchange"].Opens = "type"
+	a, b, q := exchange(typ, "a", nil), exchange(typ, "b", nil), queue(typ, "jobs", nil)
+	elsewhere := queue(typ, "other", attrs{"type": s("quorum")})
+	st := tell(t, typ, a, b, q, elsewhere)
+	p := mustPlan(t, st.w.input(nil, st.prior))
+	needs(t, p, "- exchange.a", "- queue.jobs")
+	needs(t, p, "- exchange.b", "- queue.jobs")
+	needsNot(t, p, "- exchange.a", "- queue.other")
+	// An order that is there already comes first.
+	q.Within = []addr.Instance{a.Addr}
+	a.Within = nil
+	st = tell(t, typ, a, q)
+	needs(t, mustPlan(t, st.w.input(nil, st.prior)), "- exchange.a", "- queue.jobs")
+	a.Within, q.Within = []addr.Instance{q.Addr}, nil
+	st = tell(t, typ, a, q)
+	p = mustPlan(t, st.w.input(nil, st.prior))
+	needs(t, p, "- queue.jobs", "- exchange.a")
+	needsNot(t, p, "- exchange.a", "- queue.jobs")
+}
+
 // A queue deleted by hand took its bindings along: both come back, and both
 // are named as drift.
 func TestDeletedByHand(t *testing.T) {

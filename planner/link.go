@@ -20,6 +20,7 @@ import (
 //  3. D(y) needs D(x) where x is recorded after y.
 //  4. D(y) needs K(x) where x is recorded within or after y and no longer wants it, and
 //     where x is bound in the place of y: bind before unbind.
+//  5. D(y) needs D(x) where y gives access to where x is.
 //
 // Why there is no circle, whatever the two configurations are: in layer 1
 // deletes need nothing, and the wanted relations have no circle (checked here), so it
@@ -35,7 +36,7 @@ func (p *planning) link(out *plan.Plan) {
 	}
 	l := &linking{planning: p, steps: out.Steps, base: make([][]int, n)}
 	l.firm()
-	for _, layer := range []func(){l.recordedWithin, l.recordedAfter, l.soft} {
+	for _, layer := range []func(){l.recordedWithin, l.recordedAfter, l.soft, l.opened} {
 		l.extra = make([][]int, n)
 		layer()
 		l.base = dag.Layer(l.base, l.extra)

@@ -36,6 +36,9 @@ type Schema struct {
 	// before it is unbound). Before may have gone with what it was in. Without it a
 	// change of identity is a delete and a create.
 	Swap bool
+	// Opens names the attribute that says what such an object gives access to, as
+	// a permission to its vhost: other objects with the same value there go before it.
+	Opens string
 	// DiesWithout says that an object of value v lives only while some object
 	// within it holds it, and that the one of that type and value does: an auto_delete
 	// exchange goes with the last binding that it is the source of. Nil: never.

@@ -57,6 +57,11 @@ func (p *provider) write(ctx context.Context, c *mgmt.Client, ch providers.Chang
 		if err != nil && !absent(err) {
 			return err
 		}
+		if live != nil && name == p.settings.username {
+			if err := keepsLogin(live, v); err != nil {
+				return err
+			}
+		}
 		return put(userWire(v, live), "users", name)
 	case typePermission:
 		return put(wireNames(v, "configure", "write", "read"), "permissions", vhost, user)
@@ -80,6 +85,21 @@ func (p *provider) write(ctx context.Context, c *mgmt.Client, ch providers.Chang
 		return writeLimits(ctx, c, ch, "user-limits", user)
 	}
 	return fmt.Errorf("a RabbitMQ broker has no objects of type %q", ch.Type)
+}
+
+// keepsLogin refuses to change the user that this run is logged in as so that
+// it could not even be read back: whoever else may repair that is not known here.
+func keepsLogin(live *mgmt.User, wanted cty.Value) error {
+	const administrator = "administrator"
+	password := attr.Of(wanted, "password")
+	switch {
+	case attr.Given(password) && !passwordMatches(attr.String(password), live.PasswordHash, live.HashingAlgorithm):
+		return at("password").NewErrorf("user %q is the one this run is logged in as, and this is not its present password: with it changed, nothing further could be done. "+
+			"Change it as another user or by rabbitmqctl change_password, then in the broker's URL", live.Name)
+	case slices.Contains(live.Tags, administrator) && !slices.Contains(attr.Strings(attr.Of(wanted, "tags")), administrator):
+		return at("tags").NewErrorf("user %q is the one this run is logged in as, and without the tag %q it could manage users no more. Keep the tag, or log in as another user", live.Name, administrator)
+	}
+	return nil
 }
 
 // writeLimits sets each limit that is wanted and clears each that is not.

@@ -141,6 +141,33 @@ func TestPermissions(t *testing.T) {
 	})
 }
 
+// TestOwnLogin: a run does not take from itself what it needs to go on.
+func TestOwnLogin(t *testing.T) {
+	b := rabbittest.Shared(t)
+	vhost := rabbittest.Vhost(t, b)
+	root := open(t, b, vhost, nil)
+	name, tags := "own "+vhost, cty.SetVal([]cty.Value{str("administrator")})
+	user := value("user", attrs{"name": str(name), "password": str(secret), "tags": tags})
+	mustMake(t, root, "user", user)
+	t.Cleanup(func() { mustDelete(t, root, "user", user) })
+	p := open(t, b, vhost, attrs{"username": str(name), "password": str(secret)})
+	with := func(more attrs) cty.Value { return value("user", attrs{"name": str(name), "tags": tags}.with(more)) }
+	for what, v := range map[string]cty.Value{
+		"keep the tag":         with(attrs{"password": str(secret), "tags": cty.SetVal([]cty.Value{str("monitoring")})}),
+		"not its present pass": with(attrs{"password": str("another")}),
+	} {
+		_, err := apply(t, p, "user", user, v)
+		if err == nil || !strings.Contains(strings.ToLower(err.Error()), what) {
+			t.Errorf("got %v, want %q", err, what)
+		}
+		if r := readOne(t, p, "user", user); r.Err != nil || !r.Value.RawEquals(user) {
+			t.Errorf("%s: it is %#v, %v", what, r.Value, r.Err)
+		}
+	}
+	mustMake(t, p, "user", with(attrs{"password": str(secret), "tags": cty.SetVal([]cty.Value{str("administrator"), str("more")})}))
+	mustMake(t, root, "user", user)
+}
+
 func contains(words, word string) bool {
 	return slices.Contains(strings.Fields(words), word)
 }

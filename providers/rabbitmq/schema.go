@@ -23,8 +23,8 @@ func resourceSchemas() map[string]*providers.Schema {
 		typeExchange:    exchangeSchema(),
 		typeQueue:       queueSchema(),
 		typeBinding:     bindingSchema(),
-		typePolicy:      policySchema("a policy", policyApplyTo()),
-		typeOpPolicy:    policySchema("an operator policy: what users may not exceed", []string{"queues", "classic_queues", "quorum_queues", "streams"}),
+		typePolicy:      policySchema("A policy", policyApplyTo()),
+		typeOpPolicy:    policySchema("An operator policy, which users may not exceed", []string{"queues", "classic_queues", "quorum_queues", "streams"}),
 		typeParameter:   parameterSchema(),
 		typeGlobalParam: globalParameterSchema(),
 		typeShovel:      shovelSchema(),
@@ -147,7 +147,8 @@ func permissionSchema() *providers.Schema {
 		return providers.Attr{Name: name, Type: cty.String, Required: true, Check: checkPattern, Doc: doc}
 	}
 	return inVhost(&providers.Schema{
-		Doc: "What a user may do in a vhost: regular expressions on the names of queues and exchanges; the empty one matches nothing.",
+		Opens: "vhost",
+		Doc:   "What a user may do in a vhost: regular expressions on the names of queues and exchanges; the empty one matches nothing.",
 		Attrs: []providers.Attr{
 			userRef(),
 			vhostAttr(),
