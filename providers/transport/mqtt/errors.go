@@ -76,6 +76,9 @@ func (e *endpoint) tlsError(err error) (headline, detail string) {
 // table 3.1).
 func (e *endpoint) connackError(err error) (headline, detail string) {
 	where := e.where()
+	if unknown, ok := errors.AsType[*unknownCodeError](err); ok {
+		return transport.Refused, fmt.Sprintf("%s refused the login with code %d, which MQTT 3.1.1 does not know; does it speak another version of MQTT?", where, unknown.code)
+	}
 	switch {
 	case errors.Is(err, packets.ErrorRefusedBadUsernameOrPassword), errors.Is(err, packets.ErrorRefusedNotAuthorised):
 		if e.user == "" {

@@ -23,7 +23,7 @@ const (
 // that fails ends reading too.
 type wire struct {
 	net.Conn
-	r *bufio.Reader
+	in guard
 
 	mu      sync.Mutex
 	changed sync.Cond
@@ -35,15 +35,16 @@ type wire struct {
 }
 
 func newWire(c net.Conn) *wire {
-	w := &wire{Conn: c, r: bufio.NewReaderSize(c, readAhead), flushed: make(chan struct{})}
+	w := &wire{Conn: c, flushed: make(chan struct{}), in: guard{r: bufio.NewReaderSize(c, readAhead), asked: map[uint16]int{}}}
 	w.changed.L = &w.mu
 	go w.flush()
 	return w
 }
 
-func (w *wire) Read(p []byte) (int, error) { return w.r.Read(p) }
+func (w *wire) Read(p []byte) (int, error) { return w.in.Read(p) }
 
 func (w *wire) Write(p []byte) (int, error) {
+	w.in.sent(p)
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for len(w.waiting) > 0 && len(w.waiting)+len(p) > writeBehind && w.err == nil && !w.closed {

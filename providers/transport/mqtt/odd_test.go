@@ -1,0 +1,185 @@
+package mqtt_test
+
+import (
+	"bytes"
+	"io"
+	"log/slog"
+	"net"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/eclipse/paho.mqtt.golang/packets"
+
+	"github.com/msgflo/msgflo/providers/transport/mqtt"
+)
+
+// fake serves connections that it numbers, from 0, until the test ends.
+func fake(t *testing.T, serve func(c net.Conn, n int)) (url string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var tasks sync.WaitGroup
+	t.Cleanup(func() {
+		l.Close()
+		tasks.Wait()
+	})
+	tasks.Go(func() {
+		for n := 0; ; n++ {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			tasks.Go(func() {
+				defer c.Close()
+				serve(c, n)
+			})
+		}
+	})
+	return "mqtt://" + l.Addr().String()
+}
+
+// behave is a broker that says yes to everything.
+func behave(c io.ReadWriter) {
+	for {
+		p, err := packets.ReadPacket(c)
+		if err != nil {
+			return
+		}
+		switch p := p.(type) {
+		case *packets.ConnectPacket:
+			_ = packets.NewControlPacket(packets.Connack).Write(c)
+		case *packets.SubscribePacket:
+			a := packets.NewControlPacket(packets.Suback).(*packets.SubackPacket)
+			a.MessageID, a.ReturnCodes = p.MessageID, make([]byte, len(p.Topics))
+			_ = a.Write(c)
+		case *packets.PublishPacket:
+			a := packets.NewControlPacket(packets.Puback).(*packets.PubackPacket)
+			a.MessageID = p.MessageID
+			_ = a.Write(c)
+		case *packets.DisconnectPacket:
+			return
+		}
+	}
+}
+
+// next reads one packet of the client.
+func next(c io.Reader) { _, _ = packets.ReadPacket(c) }
+
+// TestOddBrokers: whatever a broker answers, the client tries again, and is well
+// once the broker is.
+func TestOddBrokers(t *testing.T) {
+	login := []byte{0x20, 2, 0, 0}
+	// instead of a login, or of an answer to the subscription; then it waits.
+	instead := func(b ...byte) func(net.Conn) {
+		return func(c net.Conn) {
+			next(c)
+			_, _ = c.Write(b)
+			_, _ = io.Copy(io.Discard, c)
+		}
+	}
+	after := func(b ...byte) func(net.Conn) {
+		return func(c net.Conn) {
+			next(c)
+			_, _ = c.Write(login)
+			next(c)
+			_, _ = c.Write(b)
+			_, _ = io.Copy(io.Discard, c)
+		}
+	}
+	for name, odd := range map[string]func(net.Conn){
+		"closes at once":              func(net.Conn) {},
+		"closes after the login":      func(c net.Conn) { next(c) },
+		"closes within its answer":    func(c net.Conn) { next(c); _, _ = c.Write(login[:3]) },
+		"closes after its answer":     func(c net.Conn) { next(c); _, _ = c.Write(login) },
+		"is a web server":             func(c net.Conn) { _, _ = io.WriteString(c, "HTTP/1.1 400 Bad Request\r\n\r\n"); next(c) },
+		"is the client itself":        func(c net.Conn) { _, _ = io.Copy(c, c) }, // as TCP can be on loopback
+		"a message first":             instead(append([]byte{0x30, 4, 0, 1, 'a', 'x'}, login...)...),
+		"a refusal nobody knows":      instead(0x20, 2, 0, 6),
+		"a refusal of MQTT 5":         instead(0x20, 2, 0, 0x85),
+		"an empty answer":             instead(0x20, 0),
+		"a length without end":        instead(0x20, 0xff, 0xff, 0xff, 0xff, 0xff),
+		"too many codes":              after(0x90, 5, 0, 1, 0, 0, 0),
+		"too few codes":               after(0x90, 2, 0, 1),
+		"a subscription nobody asked": after(0x90, 4, 9, 9, 0, 0),
+		"a packet of no type":         after(0, 0),
+		"a packet of type 15":         after(0xf0, 0),
+		"a message that is cut":       after(0x32, 2, 0, 9),
+	} {
+		t.Run(name, func(t *testing.T) {
+			noLeaks(t)
+			url := fake(t, func(c net.Conn, n int) {
+				switch n {
+				case 0:
+					next(c)
+					_, _ = c.Write(login)
+				case 1:
+					odd(c)
+				default:
+					behave(c)
+				}
+			})
+			o := fast(url)
+			var log syncBuffer
+			o.Log = slog.New(slog.NewTextHandler(&log, nil))
+			c, err := mqtt.DialClient(t.Context(), mqtt.ClientOptions{Options: o})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer c.Close()
+			done := make(chan error, 2)
+			go func() { done <- c.Subscribe(t.Context(), mqtt.Filter{Topic: "a"}) }()
+			// Before keepalive would find out, which takes 30 s.
+			select {
+			case err = <-done:
+			case <-time.After(patience * 9 / 10):
+				t.Fatalf("no further attempt: %s", log.String())
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Send(t.Context(), mqtt.Outgoing{Topic: "x", QoS: 1}, func(err error) { done <- err })
+			if err := wait(t, done); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestUnknownRefusal: a code that MQTT 3.1.1 does not know is no success.
+func TestUnknownRefusal(t *testing.T) {
+	noLeaks(t)
+	url := fake(t, func(c net.Conn, _ int) {
+		next(c)
+		_, _ = c.Write([]byte{0x20, 2, 0, 0x85})
+		next(c)
+	})
+	c, err := mqtt.DialClient(t.Context(), mqtt.ClientOptions{Options: fast(url)})
+	if err == nil {
+		c.Close()
+		t.Fatal("logged in")
+	}
+	if !strings.Contains(err.Error(), "code 133") {
+		t.Error(err)
+	}
+}
+
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
