@@ -68,6 +68,9 @@ type Options struct {
 	// Comeback is how long who publishes to a shared subscription waits, after the
 	// broker's start, for those who had it before. 0: ten seconds.
 	Comeback time.Duration
+	// Stall is how long a client may read nothing of what there is for it; then
+	// its connection is ended. 0: ten seconds.
+	Stall time.Duration
 	// Ready is called once it listens, with where. Nil: nobody is told.
 	Ready func(Addresses)
 }
@@ -101,6 +104,9 @@ func New(s Spec, o Options) (*Server, error) {
 	if o.Comeback == 0 {
 		o.Comeback = comeback
 	}
+	if o.Stall == 0 {
+		o.Stall = stall
+	}
 	return &Server{spec: s, opts: o, log: log}, nil
 }
 
@@ -114,7 +120,8 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	defer tcp.Close()
 	where := Addresses{MQTT: tcp.Addr().String()}
 	broker := mochi.New(&mochi.Options{InlineClient: true, Logger: slog.New(errorsOnly{s.log.Handler()}), Capabilities: capabilities(), SysTopicResendInterval: sysInterval})
-	err = broker.AddListener(&plain{gate{clients: &broker.Listeners.ClientsWg}, tcp})
+	clients := &broker.Listeners.ClientsWg
+	err = broker.AddListener(&plain{gate{clients: clients, patience: s.opts.Stall}, tcp})
 	if s.spec.WebSocket != "" {
 		l, failed := s.listen(ctx, "websocket", s.spec.WebSocket)
 		if failed != nil {
@@ -122,7 +129,7 @@ func (s *Server) Run(ctx context.Context) (err error) {
 		}
 		defer l.Close()
 		where.WebSocket = l.Addr().String()
-		err = errors.Join(err, broker.AddListener(newWeb(l, &broker.Listeners.ClientsWg)))
+		err = errors.Join(err, broker.AddListener(newWeb(l, clients, s.opts.Stall)))
 	}
 	var number atomic.Int64
 	k, failed := s.keep(broker, &number)

@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"time"
 
 	"github.com/mochi-mqtt/server/v2/listeners"
 )
@@ -11,7 +12,8 @@ import (
 // A gate lets connections in until it is shut. The broker waits for its clients
 // when it ends, and would miss, or wait for, one that comes just then.
 type gate struct {
-	clients *sync.WaitGroup // the broker's
+	clients  *sync.WaitGroup // the broker's
+	patience time.Duration   // with a client that does not read
 
 	mu    sync.Mutex
 	shut  bool
@@ -71,7 +73,7 @@ func (p *plain) Serve(establish listeners.EstablishFn) {
 		if err != nil {
 			return // closed
 		}
-		go p.pass(c, func() { _ = establish(p.ID(), c) }) // how a client ended is no news
+		go p.pass(c, func() { _ = establish(p.ID(), steady{c, p.patience}) }) // how a client ended is no news
 	}
 }
 

@@ -82,8 +82,12 @@ func (h *groups) Provides(b byte) bool {
 	return b == mochi.OnPublish || b == mochi.OnSubscribed || b == mochi.OnUnsubscribed || b == mochi.OnDisconnect
 }
 
-// OnSubscribed implements mochi.Hook.
+// OnSubscribed implements mochi.Hook. For a session that is kept messages are
+// queued, also while it is away: nobody need wait for it.
 func (h *groups) OnSubscribed(cl *mochi.Client, pk packets.Packet, codes []byte) {
+	if keeps(cl) {
+		return
+	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	for i, f := range pk.Filters {

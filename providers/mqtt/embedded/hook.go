@@ -1,7 +1,6 @@
 package embedded
 
 import (
-	"sync"
 	"sync/atomic"
 
 	mochi "github.com/mochi-mqtt/server/v2"
@@ -30,18 +29,12 @@ type mend struct {
 	carrier *mochi.Client // publishes for others
 	number  *atomic.Int64
 	handing takeover
-
-	mu  sync.Mutex
-	ids map[innerID]uint16 // the client's own, by the one inside
-}
-
-type innerID struct {
-	client *mochi.Client
-	id     uint16
+	ids     *ids
 }
 
 func newMend(s *mochi.Server, number *atomic.Int64) *mend {
-	h := &mend{server: s, number: number, ids: map[innerID]uint16{}}
+	h := &mend{server: s, number: number, ids: newIDs()}
+	h.handing.init()
 	h.carrier = s.NewClient(nil, mochi.LocalListener, "msgflo-carrier", true)
 	h.carrier.Properties.ProtocolVersion = 4
 	return h
@@ -67,6 +60,7 @@ func (h *mend) OnACLCheck(*mochi.Client, string, bool) bool { return true }
 
 // OnSessionEstablish implements mochi.Hook.
 func (h *mend) OnSessionEstablish(cl *mochi.Client, pk packets.Packet) {
+	oust(h.server, cl)
 	if !pk.Connect.Clean {
 		h.handing.begin(cl)
 	}
@@ -87,42 +81,23 @@ func (h *mend) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet, e
 }
 
 // OnPacketRead gives a request of the client another id if a message to him has
-// that one. Half the numbers away there is none: they are given one by one.
+// that one.
 func (h *mend) OnPacketRead(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
 	switch {
-	case pk.FixedHeader.Type == packets.Subscribe, pk.FixedHeader.Type == packets.Unsubscribe:
-	case pk.FixedHeader.Type == packets.Publish && pk.FixedHeader.Qos == 1:
+	case pk.FixedHeader.Type == packets.Subscribe, pk.FixedHeader.Type == packets.Unsubscribe, pk.FixedHeader.Type == packets.Pubrel:
+	case pk.FixedHeader.Type == packets.Publish && pk.FixedHeader.Qos > 0:
 	default:
 		return pk, nil
 	}
-	if _, taken := cl.State.Inflight.Get(pk.PacketID); !taken {
-		return pk, nil
-	}
-	inner := pk.PacketID + 1<<15
-	for range 1 << 16 {
-		if _, taken := cl.State.Inflight.Get(inner); inner != 0 && !taken {
-			h.mu.Lock()
-			h.ids[innerID{cl, inner}] = pk.PacketID
-			h.mu.Unlock()
-			pk.PacketID = inner
-			return pk, nil
-		}
-		inner++
-	}
+	pk.PacketID = h.ids.inner(cl, pk)
 	return pk, nil
 }
 
 // OnPacketEncode gives an answer the client's own id again.
 func (h *mend) OnPacketEncode(cl *mochi.Client, pk packets.Packet) packets.Packet {
 	switch pk.FixedHeader.Type {
-	case packets.Suback, packets.Unsuback, packets.Puback:
-		h.mu.Lock()
-		defer h.mu.Unlock()
-		k := innerID{cl, pk.PacketID}
-		if own, ok := h.ids[k]; ok {
-			delete(h.ids, k)
-			pk.PacketID = own
-		}
+	case packets.Suback, packets.Unsuback, packets.Puback, packets.Pubrec, packets.Pubcomp:
+		pk.PacketID = h.ids.own(cl, pk)
 	}
 	return pk
 }
@@ -136,13 +111,5 @@ func (h *mend) OnPacketSent(cl *mochi.Client, pk packets.Packet, _ []byte) {
 	}
 }
 
-// OnDisconnect forgets what was never answered.
-func (h *mend) OnDisconnect(cl *mochi.Client, _ error, _ bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for k := range h.ids {
-		if k.client == cl {
-			delete(h.ids, k)
-		}
-	}
-}
+// OnDisconnect implements mochi.Hook.
+func (h *mend) OnDisconnect(cl *mochi.Client, _ error, _ bool) { h.ids.forget(cl) }

@@ -25,10 +25,10 @@ type web struct {
 	establish listeners.EstablishFn
 }
 
-func newWeb(l net.Listener, clients *sync.WaitGroup) *web {
-	w := &web{gate: gate{clients: clients}, listener: l, upgrader: websocket.Upgrader{Subprotocols: []string{"mqtt"}, CheckOrigin: ownPage}}
-	const patience = 10 * time.Second
-	w.server = &http.Server{Handler: http.HandlerFunc(w.serve), ReadHeaderTimeout: patience, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
+func newWeb(l net.Listener, clients *sync.WaitGroup, patience time.Duration) *web {
+	w := &web{gate: gate{clients: clients, patience: patience}, listener: l, upgrader: websocket.Upgrader{Subprotocols: []string{"mqtt"}, CheckOrigin: ownPage}}
+	const header = 10 * time.Second
+	w.server = &http.Server{Handler: http.HandlerFunc(w.serve), ReadHeaderTimeout: header, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
 	return w
 }
 
@@ -76,8 +76,8 @@ func (w *web) serve(out http.ResponseWriter, r *http.Request) {
 		return // it has answered
 	}
 	conn := &webConn{Conn: c}
-	defer func() { _ = conn.Close() }()                    // the broker has closed it, or it broke
-	w.pass(conn, func() { _ = w.establish(w.ID(), conn) }) // how a client ended is no news
+	defer func() { _ = conn.Close() }()                                        // the broker has closed it, or it broke
+	w.pass(conn, func() { _ = w.establish(w.ID(), steady{conn, w.patience}) }) // how a client ended is no news
 }
 
 // Close implements listeners.Listener.
@@ -128,5 +128,7 @@ func (c *webConn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// SetDeadline goes to the socket, which takes it while another writes.
-func (c *webConn) SetDeadline(t time.Time) error { return c.NetConn().SetDeadline(t) }
+// SetDeadline is there for net.Conn; see steady.
+func (c *webConn) SetDeadline(t time.Time) error {
+	return errors.Join(c.SetReadDeadline(t), c.SetWriteDeadline(t))
+}
