@@ -185,6 +185,12 @@ type (
 	Pinger interface {
 		Ping(ctx context.Context) (string, error) // a line for people: "RabbitMQ 3.10.8 at localhost:5672"
 	}
+	// A Checker tells, once a plan has changes there and again before the first of them,
+	// whether any can be made at all: what would make all of them fail is found before
+	// another broker was touched. It changes nothing.
+	Checker interface {
+		Check(ctx context.Context) error
+	}
 	// A Waker is behind objects that live in a process of ours: Wake is called
 	// at the start of every apply (not of a plan) while state has objects there, also where there is
 	// no step to carry out, and brings that process back if it died.

@@ -187,7 +187,7 @@ func (r *run) end(i int, v *verdict) {
 		return
 	}
 	if v.lost != nil {
-		v.diags = r.lose(s.Provider, v.lost)
+		v.diags = r.lose(s, v.lost)
 	} else if len(v.diags) > 0 {
 		r.failures = append(r.failures, failure{i, v.diags})
 	}
@@ -198,13 +198,19 @@ func (r *run) end(i int, v *verdict) {
 	}
 }
 
-// lose ends a provider's steps. The first loss is reported, at its block.
-func (r *run) lose(p addr.Provider, err error) hcl.Diagnostics {
+// lose ends the steps on a step's provider. The first loss is reported, at the
+// provider's block, or, of one that has none (this machine's launcher), at the step's object.
+func (r *run) lose(s *plan.Step, err error) hcl.Diagnostics {
+	p := s.Provider
 	if r.lost[p] {
 		return nil
 	}
 	r.lost[p] = true
-	ds := diag.At(err, r.d.Decl[p])
+	at := r.d.Decl[p]
+	if at.Filename == "" {
+		at = s.Decl
+	}
+	ds := diag.At(err, at)
 	for _, d := range ds {
 		d.Detail = diag.EscapeText(d.Detail) + " The remaining steps on " + p.String() + " were not run; what was done is recorded, and the next run goes on from there."
 	}

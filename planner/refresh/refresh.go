@@ -123,7 +123,11 @@ func (b *batch) read(ctx context.Context, r *Request) {
 	}
 	if err != nil {
 		b.results = nil
-		b.diags = append(b.diags, diag.At(err, r.Decl[b.provider])...)
+		at := r.Decl[b.provider]
+		if at.Filename == "" && len(b.slots) > 0 { // this machine's launcher has no block
+			at = b.slots[0].decl
+		}
+		b.diags = append(b.diags, diag.At(err, at)...)
 		return
 	}
 	b.compare, _ = p.(providers.Normalizer)

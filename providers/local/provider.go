@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -35,6 +36,7 @@ var (
 	_ providers.Normalizer = (*provider)(nil)
 	_ providers.Linter     = (*provider)(nil)
 	_ providers.Pinger     = (*provider)(nil)
+	_ providers.Checker    = (*provider)(nil)
 	_ providers.Waker      = (*provider)(nil)
 	_ providers.Warner     = (*provider)(nil)
 )
@@ -62,9 +64,34 @@ func (p *provider) held(ctx context.Context) ([]control.Held, bool, error) {
 	}
 	held, err := control.ReadFolder(p.agent.Lineage)
 	if err != nil {
-		return nil, false, unreachable(err)
+		return nil, false, unreachable(cmp.Or(p.usable(), err))
 	}
 	return held, c != nil, nil
+}
+
+// usable says why no agent can have its folders here.
+func (p *provider) usable() error {
+	place, err := control.Locate(p.agent.Lineage)
+	if err != nil {
+		return err
+	}
+	return place.Usable()
+}
+
+// Check implements providers.Checker: an agent that runs has its folders, and one that
+// is to be started must be able to.
+func (p *provider) Check(ctx context.Context) error {
+	c, err := control.Dial(ctx, p.agent.Lineage)
+	if err == nil {
+		return c.Close()
+	}
+	if errors.Is(err, control.ErrNoAgent) {
+		err = p.usable()
+	}
+	if err != nil {
+		return unreachable(err)
+	}
+	return nil
 }
 
 // ensure is a client of an agent of this program, started where none runs.

@@ -58,7 +58,7 @@ func newClient(p Place) *Client {
 		var errs []error
 		for _, s := range c.place.sockets() {
 			// In a folder that another user could write to, it could be that user who answers, and is told secrets.
-			if err := checkPrivate(filepath.Dir(s)); err != nil && !errors.Is(err, os.ErrNotExist) {
+			if err := checkPrivate(filepath.Dir(s)); err != nil && !absent(err) {
 				return nil, err
 			}
 			conn, err := d.DialContext(ctx, "unix", s)

@@ -55,6 +55,62 @@ func TestLocate(t *testing.T) {
 	}
 }
 
+// What would keep the agent from having its folders is found without making any.
+func TestUsable(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		make func(base string) error
+		want string // "" for usable
+	}{
+		{"nothing there yet", func(string) error { return nil }, ""},
+		{"both there", func(base string) error {
+			return errors.Join(os.MkdirAll(base+"/r/msgflo", 0o700), os.MkdirAll(base+"/s/msgflo/l%2F1", 0o700))
+		}, ""},
+		{"a file for the socket", func(base string) error { return os.WriteFile(base+"/r", nil, 0o600) }, "/r is a file and no folder; set XDG_RUNTIME_DIR"},
+		{"a file for the journal", func(base string) error { return os.WriteFile(base+"/s", nil, 0o600) }, "/s is a file and no folder; set XDG_STATE_HOME"},
+		{"a link that leads nowhere", func(base string) error { return os.Symlink(base+"/gone", base+"/s") }, "/s is a link that leads nowhere; set XDG_STATE_HOME"},
+		{"others may look", func(base string) error {
+			return errors.Join(os.MkdirAll(base+"/s/msgflo/l%2F1", 0o700), os.Chmod(base+"/s/msgflo/l%2F1", 0o755))
+		}, "has mode 0755"},
+		{"read-only", func(base string) error { return os.Mkdir(base+"/s", 0o500) }, "cannot write to "},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := here(t)
+			base := filepath.Dir(os.Getenv("XDG_STATE_HOME"))
+			if err := errors.Join(os.MkdirAll(base, 0o700), c.make(base)); err != nil {
+				t.Fatal(err)
+			}
+			if c.name == "read-only" && os.Getuid() == 0 {
+				return // root writes anywhere
+			}
+			before := listing(t, base)
+			err := p.Usable()
+			if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%v", err)
+			}
+			if after := listing(t, base); after != before {
+				t.Errorf("it made something: %s, before %s", after, before)
+			}
+			if is := p.Prepare(); (is == nil) != (err == nil) {
+				t.Errorf("usable: %v, and then %v", err, is)
+			}
+		})
+	}
+}
+
+// listing are all paths below a folder.
+func listing(t *testing.T, dir string) string {
+	t.Helper()
+	var all []string
+	if err := filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {
+		all = append(all, path)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return strings.Join(all, " ")
+}
+
 func TestPrepare(t *testing.T) {
 	p := here(t)
 	if err := p.Prepare(); err != nil {

@@ -5,7 +5,12 @@ package control
 import (
 	"io/fs"
 	"syscall"
+
+	"golang.org/x/sys/unix"
 )
+
+// writable says why this user cannot make files in a folder; root mostly can.
+func writable(dir string) error { return unix.Access(dir, unix.W_OK|unix.X_OK) }
 
 // owner is the user that a file belongs to.
 func owner(fi fs.FileInfo) (uid int, known bool) {

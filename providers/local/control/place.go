@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/msgflo/msgflo/config/diag"
 )
@@ -102,9 +103,56 @@ func FileName(s string) string {
 	return name
 }
 
+// Usable says why Prepare would fail, and changes nothing.
+func (p Place) Usable() error {
+	for _, f := range []struct{ dir, what, variable string }{
+		{p.Folder, "keeps its files", "XDG_STATE_HOME"},
+		{filepath.Dir(p.Socket), "listens", "XDG_RUNTIME_DIR"},
+	} {
+		if err := checkPrivate(f.dir); err != nil && !absent(err) {
+			return err
+		}
+		if err := usable(f.dir); err != nil {
+			return fmt.Errorf("the agent, which looks after what runs here, %s in %s, and cannot: %w; set %s to a folder that this user can write to",
+				f.what, diag.Escape(f.dir), err, f.variable)
+		}
+	}
+	return nil
+}
+
+// absent reports that a path leads nowhere, also where it leads through a file.
+func absent(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
+}
+
+// usable looks at a folder, or, as long as there is none, at the one that it would be in.
+func usable(at string) error {
+	for ; ; at = filepath.Dir(at) {
+		fi, err := os.Stat(at)
+		switch {
+		case err != nil && absent(err):
+			if _, err := os.Lstat(at); err == nil {
+				return fmt.Errorf("%s is a link that leads nowhere", diag.Escape(at))
+			}
+			continue // up to the root, which is there
+		case err != nil:
+			return err
+		case !fi.IsDir():
+			return fmt.Errorf("%s is %s and no folder", diag.Escape(at), kindOf(fi.Mode()))
+		}
+		if err := writable(at); err != nil {
+			return fmt.Errorf("this user cannot write to %s (%w)", diag.Escape(at), err)
+		}
+		return nil
+	}
+}
+
 // Prepare makes the folders of the place, private to the user, and checks
 // those that are there: a folder of somebody else's is an error, not a trap.
 func (p Place) Prepare() error {
+	if err := p.Usable(); err != nil {
+		return err
+	}
 	for _, dir := range []string{p.Folder, filepath.Dir(p.Socket)} {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return fmt.Errorf("making the agent's folder %s: %w", diag.Escape(dir), err)

@@ -196,7 +196,7 @@ func (k *running) scaleOne(all []workspace.Role, w scaling) error {
 func (a *app) downCommand() *cli.Command {
 	return &cli.Command{
 		Name: "down", Usage: "stop the agent and all it holds; the configuration is untouched", ArgsUsage: "[DIR]",
-		Description: "Nothing is asked: nothing is lost. Queues and their messages stay on the broker, and the next `msgflo apply` or\n`msgflo agent` starts all of it again. `msgflo destroy` is for good.\nUntil then a plan says what apply would start: it is not empty (2 with -detailed-exitcode), but nothing of it counts as changed outside msgflo.",
+		Description: "Nothing is asked: nothing is lost. Queues and their messages stay on the broker, and the next `msgflo apply` or\n`msgflo agent` starts all of it again. `msgflo destroy` is for good.\nUntil then a plan says what was brought down and would be started: it is not empty (2 with -detailed-exitcode), and none\nof that counts as changed outside msgflo.",
 		Flags:       append(append(a.o.flagsBasic(), a.o.flagsVars()...), a.o.flagJSON()),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			dir, err := a.o.dir(c.Args().Slice())

@@ -44,7 +44,8 @@ func (a *app) agentCommand() *cli.Command {
 		Name: "agent", Usage: "run the supervisor of a directory in the foreground", ArgsUsage: "[DIR]",
 		Description: "apply starts it by itself, in the background. Here it stays in the foreground, as systemd wants it, and starts\n" +
 			"again what was to run: after a reboot this brings everything back. Ctrl-C or SIGTERM ends the agent, with 0, and leaves\n" +
-			"the participants running: the next agent takes them over. `msgflo down` stops both. Examples:\n" +
+			"the participants running: the next agent takes them over. `msgflo down` stops both. The unit of -print-unit has the\n" +
+			"XDG_STATE_HOME and XDG_RUNTIME_DIR of this shell where they are not the usual ones: there the agent is looked for. Examples:\n" +
 			"  msgflo agent examples/thumbnails\n" +
 			"  msgflo agent -print-unit examples/thumbnails > ~/.config/systemd/user/msgflo-thumbnails.service\n" +
 			"  systemctl --user enable --now msgflo-thumbnails",

@@ -35,6 +35,9 @@ type Applied struct {
 // with errors too.
 func (s *Session) Apply(ctx context.Context, p *Planned, h ApplyHooks) (*Applied, hcl.Diagnostics) {
 	out := &Applied{Outputs: s.snap.Outputs}
+	if diags := s.able(ctx, p.Plan); diags.HasErrors() {
+		return out, diags
+	}
 	if diags := s.wake(ctx); diags.HasErrors() {
 		return out, diags
 	}

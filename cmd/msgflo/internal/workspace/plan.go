@@ -68,6 +68,9 @@ func (s *Session) Plan(ctx context.Context, o PlanOptions) (*Planned, hcl.Diagno
 	p := &Planned{Desired: res, Live: live, Types: types, secrets: values(res.Objects), data: data}
 	ds = s.compare(ctx, p, guarded, o)
 	diags = append(diags, ds...)
+	if p.Plan != nil && !diags.HasErrors() {
+		diags = append(diags, s.able(ctx, p.Plan)...)
+	}
 	if p.Plan != nil && len(p.Plan.Steps) == 0 && o.Mode == planner.Normal && !p.Plan.Targeted {
 		// All is as declared already, so what holds after apply must hold now.
 		diags = append(diags, s.judge(ctx, p, newReader(s.snap, s.w.Types()))...)
