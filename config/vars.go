@@ -135,7 +135,8 @@ func (c *varCollector) values(attrs hcl.Attributes, path string) {
 			c.add(diag.Warning(a.NameRange, "Value for an undeclared variable", c.undeclared(a.Name)))
 			continue
 		}
-		if len(a.Expr.Variables()) > 0 {
+		// In JSON a text is what it says, "${x}" too: programs write such files.
+		if _, native := a.Expr.(hclsyntax.Expression); native && len(a.Expr.Variables()) > 0 {
 			c.add(diag.Error(a.Expr.Range(), "Constant expected", "A variable file is read before anything has a value, so it cannot refer to anything."))
 			continue
 		}

@@ -73,6 +73,22 @@ func TestVariablePrecedence(t *testing.T) {
 	}
 }
 
+// In a JSON file of values nothing is a template, as in Terraform: a generated
+// password may hold any characters.
+func TestJSONValuesAreLiteral(t *testing.T) {
+	dir := writeFiles(t, map[string]string{"a.auto.flovars.json": `{"env": "a${b}%{ if", "list": ["${upper(\"x\")}"]}`})
+	vars, _, diags := LoadVars(dir, nil, nil, variables("env", "list"))
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	if got := vars["env"].Value.AsString(); got != "a${b}%{ if" {
+		t.Error(got)
+	}
+	if got := vars["list"].Value.Index(cty.NumberIntVal(0)).AsString(); got != `${upper("x")}` {
+		t.Error(got)
+	}
+}
+
 func TestVariableMistakes(t *testing.T) {
 	dir := writeFiles(t, map[string]string{
 		"msgflo.flovars.hcl": "evn = \"x\"\nenv = upper(\"x\")\nlist = var.x\nvariable \"x\" {\n}\n",

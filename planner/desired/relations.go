@@ -240,7 +240,7 @@ func (e *evaluator) duplicates(all []*instance) {
 			continue
 		}
 		hint := ""
-		if o.block == i.block && i.in.name >= 0 && i.body.fields[i.in.name].x == nil {
+		if o.block == i.block && i.in.name >= 0 && i.vals[i.in.name].RawEquals(cty.StringVal(i.block.cfg.Name)) {
 			hint = " Without a name written, all instances have that of the block: write one, as in name = " + i.block.exp.mode.example() + "."
 		}
 		e.errorf(i.block.cfg.Decl, "Declared twice", "%s and %s are one and the same %s on %s: all that names it is equal. The other one is declared at %s.%s",
