@@ -294,7 +294,7 @@ func TestOwnership(t *testing.T) {
 		{name: "equal, imported", want: with(plainQ, "", "jobs"), steps: []string{"= queue.jobs"}, owned: true},
 		{name: "equal, interrupted run", want: plainQ, intent: true, steps: []string{"= queue.jobs"}, owned: true},
 		{name: "equal, our mark", want: plainQ, owner: "mine", steps: []string{"= queue.jobs"}, owned: true},
-		{name: "different", want: longer, err: "Object exists and differs", says: []string{"ttl", "nothing there", "5 declared", `adopt = "own"`, "msgflo import queue.jobs"}},
+		{name: "different", want: longer, err: "Object exists and differs", says: []string{"ttl", "nothing there", "5 declared", `adopt = "own"`, "`msgflo import queue.jobs jobs"}},
 		{name: "different, own", want: with(longer, "own", ""), steps: []string{"~ queue.jobs"}, owned: true},
 		{name: "different, imported", want: with(longer, "", "jobs"), steps: []string{"~ queue.jobs"}, owned: true},
 		{name: "different, our mark", want: longer, owner: "mine", steps: []string{"~ queue.jobs"}, owned: true},
