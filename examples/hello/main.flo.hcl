@@ -21,8 +21,8 @@ output "try_next" {
   value = <<-EOT
     go run ./cmd/msgflo status -chdir examples/hello
     go run ./cmd/msgflo send -chdir examples/hello hello.in '{"who": "me"}' && go run ./cmd/msgflo logs -chdir examples/hello printer
-    go run ./cmd/msgflo tap -chdir examples/hello hello.out     # in one terminal, send in another
-    Add an edge or a participant to examples/hello/main.flo.hcl, then: go run ./cmd/msgflo plan examples/hello
-    go run ./cmd/msgflo destroy examples/hello                   # stops and removes all of it
+    go run ./cmd/msgflo tap -chdir examples/hello hello.out    # in one terminal, send in another
+    go run ./cmd/msgflo plan examples/hello                    # after a change of examples/hello/main.flo.hcl
+    go run ./cmd/msgflo destroy examples/hello                 # stops and removes all of it
   EOT
 }

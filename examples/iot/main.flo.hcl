@@ -2,7 +2,7 @@
 # on RabbitMQ. By hand, in this directory:
 #
 #   npm install
-#   mosquitto -p 1883                 # in a terminal of its own
+#   mosquitto -p 1883                 # in a terminal of its own; after it ended, apply again
 #   make -C ../.. broker              # likewise, a RabbitMQ; any other does as well
 #   msgflo apply
 #   node device.js                    # likewise: plays the thermometer

@@ -1,5 +1,12 @@
 # Pictures become thumbnails on RabbitMQ, worked on by participants written for
-# msgflo-nodejs. Before the first apply: npm install.
+# msgflo-nodejs. By hand, in this directory:
+#
+#   npm install
+#   make -C ../.. broker              # in a terminal of its own; any other RabbitMQ does as well
+#   msgflo apply
+#   msgflo send fetch.in '{"id": 1, "picture": "picture.png"}'
+#   ls thumbnails                     # 1.png; what went wrong is in `msgflo logs errors failed`
+#   msgflo destroy
 
 variable "url" {
   description = "the broker; the default is what `make broker` starts"
