@@ -31,6 +31,10 @@ func TestData(t *testing.T) {
 		t.Fatalf("absent: %#v", v)
 	}
 	mustMake(t, p, "queue", value("queue", attrs{"name": str("q"), "vhost": str(vhost), "type": str("quorum"), "message_ttl": str("1h")}))
+	// A check may ask at once, before the broker's statistics know the queue.
+	if v := ask("queue", attrs{"name": str("q"), "vhost": str(vhost)}); !v.GetAttr("messages").RawEquals(num(0)) || !v.GetAttr("consumers").RawEquals(num(0)) {
+		t.Errorf("a new queue has %#v messages and %#v consumers", v.GetAttr("messages"), v.GetAttr("consumers"))
+	}
 	publish(t, ch, "q", 2)
 	ctx := testContext(t)
 	v := ask("queue", attrs{"name": str("q"), "vhost": str(vhost)})

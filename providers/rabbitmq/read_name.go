@@ -151,11 +151,16 @@ func sameArguments(plain cty.Value, live map[string]any) bool {
 	return plain.RawEquals(fromJSON(live))
 }
 
-// queueOrData is a queue as an object, or with its facts as a data source.
-func (p *provider) queueOrData(_ context.Context, typ string, q *mgmt.QueueStatus) (cty.Value, string, error) {
+// queueOrData is a queue as an object, or with its facts as a data source. Those
+// are counted now where that is possible: the broker's statistics are seconds
+// old, and of a new queue there are none.
+func (p *provider) queueOrData(ctx context.Context, typ string, q *mgmt.QueueStatus) (cty.Value, string, error) {
 	v, owner := queueValue(&q.Queue)
 	if typ == typeQueue {
 		return v, owner, nil
+	}
+	if d, err := p.queueDepth(ctx, survey{}, q.Vhost, q.Name); err == nil && !d.Unknown {
+		q.Messages, q.Ready, q.Unacked, q.Consumers = d.Ready+d.Unacked, d.Ready, d.Unacked, d.Consumers
 	}
 	attrs := v.AsValueMap()
 	for name, n := range map[string]int64{"messages": q.Messages, "messages_ready": q.Ready, "messages_unacknowledged": q.Unacked, "consumers": q.Consumers} {

@@ -132,7 +132,7 @@ func policyApplyTo() []string {
 
 func policySchema(what string, applyTo []string) *providers.Schema {
 	return inVhost(&providers.Schema{
-		Doc: "A policy or, as this is, " + what + ": settings for all queues and exchanges whose name matches a pattern. Of those that match an object, the one of the highest priority applies, alone.",
+		Doc: what + ": settings for all queues and exchanges whose name matches a pattern. Of those that match an object, the one of the highest priority applies, alone.",
 		Attrs: []providers.Attr{
 			nameAttr("policy", checkName),
 			vhostAttr(),

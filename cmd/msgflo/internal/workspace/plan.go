@@ -110,7 +110,7 @@ func (s *Session) readData(ctx context.Context, queries []desired.DataQuery) (ma
 	for _, q := range queries {
 		if v, ok := answers[q.ID]; ok && v.IsNull() {
 			diags = append(diags, diag.Error(q.Decl, "Data source found nothing",
-				fmt.Sprintf("There is no such %[1]s on %[2]s now. Declare it as a %[1]s block if it should be made here, or make it first.", q.Type, q.Provider)))
+				fmt.Sprintf("There is no such %[1]s on %[2]s now. Declare it in a block %[1]s if it should be made here, or make it first.", q.Type, q.Provider)))
 		}
 	}
 	return answers, diags
