@@ -224,7 +224,7 @@ func why(s launch.Status) string {
 	case len(failed) > 0:
 		who := "it failed"
 		if s.Wanted > 1 {
-			who = fmt.Sprintf("%d of %d failed, as number %d", len(failed), s.Wanted, failed[0].Index)
+			who = fmt.Sprintf("%d of %d failed, as %s.%d", len(failed), s.Wanted, s.Role, failed[0].Index)
 		}
 		return fmt.Sprintf("%s: %s. `msgflo logs %s` has its last words", who, failed[0].Reason, s.Role)
 	case lack[0].Reason == control.ByDown:

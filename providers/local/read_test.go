@@ -271,7 +271,7 @@ func TestReadReplicas(t *testing.T) {
 		{"stopped by hand", true, false, nil, nil, 3, ""},
 		{"stopped by hand, and brought down", true, true, nil, nil, 3, ""},
 		{"brought down", false, true, nil, nil, 0, "brought down by `msgflo down`"},
-		{"failed, and brought down", false, true, []control.Run{{Index: 2, Final: launch.Failed, Reason: "exit status 3"}}, nil, 0, "1 of 3 failed, as number 2: exit status 3"},
+		{"failed, and brought down", false, true, []control.Run{{Index: 2, Final: launch.Failed, Reason: "exit status 3"}}, nil, 0, "1 of 3 failed, as eu/resize.2: exit status 3"},
 		{"all run", false, false, []control.Run{{Index: 0, Ready: true}, {Index: 1, Ready: true}, {Index: 2}}, []int{0, 1, 2}, 3, ""},
 		{"one died with its shim", false, false, []control.Run{{Index: 0, Ready: true}, {Index: 1, Ready: true}, {Index: 2, Ready: true}}, []int{0, 2}, 2, "ended while no agent ran"},
 		{"one failed", false, false, []control.Run{{Index: 0}, {Index: 1, Final: launch.Failed, Reason: "exit status 1"}, {Index: 2}}, []int{0, 2}, 2, "exit status 1. `msgflo logs eu/resize`"},

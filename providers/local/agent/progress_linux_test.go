@@ -61,7 +61,7 @@ func TestWaitingIsTold(t *testing.T) {
 	s.Ready = launch.Ready{When: launch.Announced, Timeout: 100 * time.Millisecond}
 	got, err := w.heard(c, s)
 	if err == nil || !slices.ContainsFunc(got, func(text string) bool {
-		return strings.HasPrefix(text, `waiting up to 100ms for broker "main" to answer, before resize is started`)
+		return strings.HasPrefix(text, `waiting up to 100ms for broker "main" to answer: resize is started once `)
 	}) {
 		t.Errorf("%q, %v", got, err)
 	}

@@ -58,7 +58,7 @@ func (a *Agent) begin(ctx context.Context, p *program, replicas int) (*gate, err
 		if err == nil {
 			_ = probe.Close()
 		}
-		return nil, fmt.Errorf("%w within %v: it cannot be seen there whether the role is ready (%s)", errBrokerSilent, p.spec.Ready.Timeout, what(p.spec.Ready))
+		return nil, fmt.Errorf("%w within %v", errBrokerSilent, p.spec.Ready.Timeout)
 	}
 	if err != nil {
 		cancel(nil)

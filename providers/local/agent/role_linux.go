@@ -228,7 +228,8 @@ func (ro *role) bring(ctx context.Context, p *program, indexes []int, emit func(
 	ro.settling.Wait()
 	g, err := ro.watch(ctx, p, len(indexes), emit)
 	if err != nil {
-		return failure("Readiness cannot be observed", fmt.Errorf("whether participant %q becomes ready cannot be observed (%s): %w", p.spec.Role, what(p.spec.Ready), err))
+		return &control.Error{Summary: "Readiness cannot be observed", Detail: fmt.Sprintf("Participant %s on broker %q was not started, for it could not be seen whether it becomes ready (%s): %s",
+			quoted(p.spec.Role, 0, 1), diag.Escape(p.spec.Broker), what(p.spec.Ready), diag.Sentence(diag.EscapeText(err.Error())))}
 	}
 	defer g.close()
 	fresh := make([]*replica, 0, len(indexes))
@@ -275,7 +276,7 @@ func (ro *role) watch(ctx context.Context, p *program, replicas int, emit func(c
 	case a := <-begun:
 		return a.g, a.err
 	case <-slow.C:
-		emit(control.Event{Text: fmt.Sprintf("waiting up to %s for broker %q to answer, before %s is started: it would not become ready without it (%s)",
+		emit(control.Event{Text: fmt.Sprintf("waiting up to %s for broker %q to answer: %s is started once it can be seen whether it becomes ready (%s)",
 			p.spec.Ready.Timeout, diag.Escape(p.spec.Broker), diag.Escape(p.spec.Role), what(p.spec.Ready))})
 		a := <-begun
 		return a.g, a.err

@@ -65,18 +65,32 @@ func withoutDefaults(v map[string]any, attrs []providers.Attr) {
 	}
 }
 
-// drift tells what changed outside since the last run.
+// drift tells what changed outside since the last run, and what is away without
+// anybody having changed it.
 func (p *planPrinter) drift() {
-	if len(p.plan.Drift) == 0 {
+	var outside, away []*plan.Drift
+	for i := range p.plan.Drift {
+		if d := &p.plan.Drift[i]; d.Note == "" {
+			outside = append(outside, d)
+		} else {
+			away = append(away, d)
+		}
+	}
+	p.drifted("Changed outside msgflo since the last run:", outside)
+	p.drifted("Not there now, which is no change from outside:", away)
+}
+
+func (p *planPrinter) drifted(heading string, ds []*plan.Drift) {
+	if len(ds) == 0 {
 		return
 	}
-	p.heading("Changed outside msgflo since the last run:")
-	for i := range p.plan.Drift {
+	p.heading(heading)
+	for i, d := range ds {
 		if p.concise && i == maxListed {
-			p.more(len(p.plan.Drift), "object")
+			p.more(len(ds), "object")
 			return
 		}
-		p.driftOf(&p.plan.Drift[i])
+		p.driftOf(d)
 	}
 }
 

@@ -233,7 +233,7 @@ func emptyText(p *plan.Plan, n change.Counts) string {
 	switch {
 	case p.Mode == "destroy":
 		match = "There is nothing of ours to destroy."
-	case p.Mode == "refresh-only" && len(p.Drift) > 0:
+	case p.Mode == "refresh-only" && p.Summary().Drifted > 0:
 		match = "Nothing live is touched; applying this records what changed outside in the state."
 	case p.Mode == "refresh-only":
 		match = "What is live matches the state."
