@@ -137,6 +137,23 @@ func checkPassword(v cty.Value) error {
 	return nil
 }
 
+// checkTags refuses tags that come back otherwise: RabbitMQ keeps them as one
+// list with commas, trims them, and garbles what is not ASCII.
+func checkTags(v cty.Value) error {
+	for it := v.ElementIterator(); it.Next(); {
+		_, e := it.Element()
+		if !attr.Given(e) {
+			continue
+		}
+		t := e.AsString()
+		odd := func(r rune) bool { return r == ',' || r < ' ' || r > '~' }
+		if t == "" || len(t) > maxName || strings.TrimSpace(t) != t || strings.ContainsFunc(t, odd) {
+			return fmt.Errorf("the tag %q cannot be kept by RabbitMQ: a tag has from 1 to %d printable ASCII characters, no comma, and no blank at its ends", t, maxName)
+		}
+	}
+	return nil
+}
+
 func isTable(v cty.Value) bool {
 	return v.Type().IsObjectType() || v.Type().IsMapType()
 }

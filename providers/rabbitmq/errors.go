@@ -64,6 +64,8 @@ func explainReason(what, reason string, err error) error {
 	case strings.Contains(low, "access to") && strings.Contains(low, "refused"):
 		return &brokerError{"Permission denied", fmt.Sprintf("%s: the broker refused it: %s. The user needs configure permission on what it makes and deletes; "+
 			"to bind, also write permission on the destination and read permission on the source.", what, reason), err}
+	case strings.Contains(low, "no_such_user"), strings.Contains(low, "user_not_found"):
+		return &brokerError{"No such user", fmt.Sprintf("%s: the broker has no such user (%s). Declare it with a block `user` and refer to that, so that it is made first; or correct the name.", what, reason), err}
 	case strings.Contains(low, "resource_locked"), strings.Contains(low, "exclusive access"):
 		return &brokerError{"Exclusive queue", fmt.Sprintf("%s: a client holds an exclusive queue of that name, which nobody else can see or change until its connection ends.", what), err}
 	}

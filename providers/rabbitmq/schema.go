@@ -92,7 +92,7 @@ func vhostSchema() *providers.Schema {
 		Attrs: []providers.Attr{
 			nameAttr("vhost", checkName),
 			{Name: "description", Type: cty.String, Doc: "for people"},
-			{Name: "tags", Type: cty.Set(cty.String), Doc: "for people and for the broker's log"},
+			{Name: "tags", Type: cty.Set(cty.String), Check: checkTags, Doc: "for people and for the broker's log"},
 			{Name: "default_queue_type", Type: cty.String, Check: oneOf("classic", "quorum", "stream"),
 				Doc: "type of the queues that clients declare without one; RabbitMQ 3.11 and later"},
 		},
@@ -120,7 +120,7 @@ func userSchema() *providers.Schema {
 			nameAttr("user", checkName),
 			{Name: "password", Type: cty.String, WriteOnly: true, Sensitive: access.Whole(), Check: checkPassword,
 				Doc: "unset: the user cannot log in with a password, and one set elsewhere is left alone"},
-			{Name: "tags", Type: cty.Set(cty.String), Doc: "administrator, monitoring, policymaker, management, or words of your own"},
+			{Name: "tags", Type: cty.Set(cty.String), Check: checkTags, Doc: "administrator, monitoring, policymaker, management, or words of your own"},
 		},
 	}, "name")
 }

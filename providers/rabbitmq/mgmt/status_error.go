@@ -24,9 +24,7 @@ func (c *Client) statusError(resp *http.Response) *Error {
 		Reason any    `json:"reason"`
 	}
 	isJSON := json.Unmarshal(body, &words) == nil
-	if s, ok := words.Reason.(string); ok {
-		e.Reason = diag.Escape(tidy(s))
-	}
+	e.Reason = diag.Escape(tidy(reasonText(words.Reason)))
 	what := fmt.Sprintf("%s %s", req.Method, e.Path)
 	switch code := resp.StatusCode; {
 	case code >= 300 && code < 400:
@@ -60,6 +58,23 @@ func (c *Client) statusError(resp *http.Response) *Error {
 		e.rejected(what, resp.Status)
 	}
 	return e
+}
+
+// reasonText is a reason as text: some are lists, as ["no_such_user", "jo"].
+func reasonText(reason any) string {
+	switch r := reason.(type) {
+	case string:
+		return r
+	case []any:
+		var parts []string
+		for _, p := range r {
+			if s, ok := p.(string); ok {
+				parts = append(parts, s)
+			}
+		}
+		return strings.Join(parts, ": ")
+	}
+	return ""
 }
 
 // isLoginRefusal: without RabbitMQ's own words (a proxy that asks for a login
