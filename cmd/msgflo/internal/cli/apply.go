@@ -151,8 +151,16 @@ func (a *app) approve(ctx context.Context) error {
 	if !a.o.input || !term.IsTerminal(int(a.env.Stdin.Fd())) {
 		return approvalError("Nothing was changed: this needs a yes, and there is no terminal to ask on; give -auto-approve, or save the plan with `msgflo plan -out FILE` and carry it out with `msgflo apply FILE`")
 	}
+	return a.ask(ctx)
+}
+
+func (a *app) ask(ctx context.Context) error {
 	_, _ = fmt.Fprint(a.env.Stderr, "\nDo you want to carry this out?\n  Only 'yes' is taken for a yes.\n\n  Answer: ")
 	answer, err := readLine(ctx, a.env.Stdin)
+	if ctx.Err() != nil {
+		a.say("\nInterrupted; nothing was changed.")
+		return errShown
+	}
 	if err != nil && !errors.Is(err, io.EOF) { // Ctrl-D is an answer too
 		return err
 	}

@@ -18,6 +18,9 @@ func (a *app) printOutputs(outs map[string]state.Output, name string, json, raw 
 		if json {
 			return printJSON(a.env.Stdout, tfjson.Outputs(outs))
 		}
+		if len(outs) == 0 {
+			a.say("No outputs are recorded: output blocks declare them, and apply records them.")
+		}
 		_, err := io.WriteString(a.env.Stdout, ui.OutputsText(outs))
 		return err
 	}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -76,8 +75,7 @@ func (o *options) mode() (planner.Mode, error) {
 // what changed outside asks, as in Terraform: taking note of it is what such a
 // plan is made for.
 func nothingToDo(p *plan.Plan) bool {
-	drifted := func(d plan.Drift) bool { return d.Note == "" }
-	return p.Empty() && (p.Mode != planner.RefreshOnly.String() || !slices.ContainsFunc(p.Drift, drifted))
+	return p.Empty() && (p.Mode != planner.RefreshOnly.String() || p.Summary().Drifted == 0)
 }
 
 func (o *options) planOptions() (workspace.PlanOptions, error) {

@@ -140,6 +140,9 @@ func (v *JSONView) planned(c *change.Change) {
 	}
 	if c.Action == plan.Adopt || c.Step.Imported {
 		m.Importing = &tfjson.Importing{ID: c.LiveID(v.opt.Schemas.For(c.Step.Provider, c.Addr.Type))}
+		if c.Action == plan.Adopt {
+			m.Action = "import" // documents say no-op, lines say this
+		}
 	}
 	if c.Action == plan.Replace || c.Action == plan.Migrate {
 		m.Reason = "requested"
@@ -154,7 +157,11 @@ func (v *JSONView) planned(c *change.Change) {
 	if extra != (changeExtra{}) {
 		m.Msgflo = &extra
 	}
-	v.write(message{Type: "planned_change", Message: c.Addr.String() + ": Plan to " + c.Action.String(), Change: m})
+	does := c.Action.String()
+	if c.Action == plan.Adopt && c.Step.Imported {
+		does = "import"
+	}
+	v.write(message{Type: "planned_change", Message: c.Addr.String() + ": Plan to " + does, Change: m})
 }
 
 // word is Terraform's for an action; migrate and the like have none of their
@@ -216,22 +223,22 @@ func (v *JSONView) event(e plan.Event) {
 	seconds := e.Elapsed.Seconds()
 	switch e.Kind {
 	case plan.Started:
-		v.write(message{Type: "apply_start", Message: at + ": " + verbsOf(e.Step.Action).Doing + "…", Hook: h})
+		v.write(message{Type: "apply_start", Message: at + ": " + verbsTo(e.Step).Doing + "…", Hook: h})
 	case plan.Progress:
 		h.ElapsedIn = &seconds
-		says := "still " + verbsOf(e.Step.Action).Doing + "…"
+		says := "still " + verbsTo(e.Step).Doing + "…"
 		if e.Text != "" {
 			says = e.Text
 		}
 		v.write(message{Type: "apply_progress", Message: at + ": " + says, Hook: h})
 	case plan.Completed:
 		h.ElapsedIn = &seconds
-		v.write(message{Type: "apply_complete", Message: at + ": " + verbsOf(e.Step.Action).Did + " (" + duration(e.Elapsed) + ")", Hook: h})
+		v.write(message{Type: "apply_complete", Message: at + ": " + verbsTo(e.Step).Did + " (" + duration(e.Elapsed) + ")", Hook: h})
 	case plan.Failed:
 		h.ElapsedIn = &seconds
-		v.write(message{Level: "error", Type: "apply_errored", Message: at + ": " + verbsOf(e.Step.Action).Doing + " failed", Hook: h})
+		v.write(message{Level: "error", Type: "apply_errored", Message: at + ": " + verbsTo(e.Step).Doing + " failed", Hook: h})
 	case plan.Skipped:
-		v.write(message{Level: "warn", Type: "log", Message: at + ": not " + verbsOf(e.Step.Action).Did, Hook: h})
+		v.write(message{Level: "warn", Type: "log", Message: at + ": not " + verbsTo(e.Step).Did, Hook: h})
 	}
 }
 

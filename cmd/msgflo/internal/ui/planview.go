@@ -34,7 +34,11 @@ func (p *planPrinter) all() {
 		p.flow()
 	}
 	p.quiet(plan.Adopt, "Found as declared and adopted:")
-	p.quiet(plan.Forget, "Forgotten, left in place:")
+	forgotten := "Forgotten, left in place:"
+	if p.plan.Mode == "refresh-only" { // nothing but what is gone is forgotten there
+		forgotten = "Forgotten, for nothing is in its place:"
+	}
+	p.quiet(plan.Forget, forgotten)
 	p.withheld()
 	p.unmanaged()
 	p.outputs()

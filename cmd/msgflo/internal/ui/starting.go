@@ -7,8 +7,12 @@ import (
 	"github.com/msgflo/msgflo/providers/launch"
 )
 
-// verbsTo are those of a step's action; a process starts and stops.
+// verbsTo are those of a step's action; a process starts and stops, and what an
+// import block names is imported.
 func verbsTo(s *plan.Step) Verbs {
+	if s.Action == plan.Adopt && s.Imported {
+		return Verbs{"importing", "imported"}
+	}
 	if s.Addr.Type == processType {
 		switch s.Action {
 		case plan.Create:

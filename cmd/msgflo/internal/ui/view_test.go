@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -119,6 +120,31 @@ func TestSummary(t *testing.T) {
 		if err := json.Unmarshal(line.Bytes(), &m); err != nil || m.Message != c.want {
 			t.Errorf("as JSON %q, want %q (%v)", m.Message, c.want, err)
 		}
+	}
+}
+
+// What an import block names is imported, not adopted, and what a refresh-only
+// plan forgets is not "left in place".
+func TestImportAndForgetWords(t *testing.T) {
+	p := uitest.Plans()["adopt"]
+	i := slices.IndexFunc(p.Steps, func(s plan.Step) bool { return s.Action == plan.Adopt })
+	p.Steps[i].Imported = true
+	var lines, human bytes.Buffer
+	j, v := NewJSON(Terminal{Out: &lines}, options()), NewHuman(Terminal{Out: &human, Err: &human}, options())
+	j.Plan(p)
+	v.Event(plan.Event{Kind: plan.Completed, Step: &p.Steps[i]})
+	at := p.Steps[i].Addr.String()
+	if !strings.Contains(lines.String(), at+": Plan to import") || !strings.Contains(lines.String(), `"action":"import","importing":{"id":"`) {
+		t.Errorf("%s", lines.String())
+	}
+	if !strings.Contains(human.String(), at+": imported") {
+		t.Errorf("%s", human.String())
+	}
+	human.Reset()
+	p.Mode = "refresh-only"
+	v.Plan(p)
+	if got := human.String(); strings.Contains(got, "left in place") || !strings.Contains(got, "Forgotten, for nothing is in its place:") {
+		t.Errorf("%s", got)
 	}
 }
 
