@@ -25,9 +25,15 @@ func laterBlocks() map[string]refusal {
 	return out
 }
 
-// foreignBlocks are what people bring from Terraform.
+// foreignBlocks are what people bring from Terraform, and what stands in another
+// block.
 func foreignBlocks() map[string]refusal {
+	edge := refusal{"Unknown block", `It stands in a graph block: write graph "main" { edge "a.out" "b.in" {} }.`}
+	port := refusal{"Unknown block", "A port stands in the block that has it: a component, a participant or a graph."}
 	return map[string]refusal{
+		"edge": edge, "connection": edge, "initial": edge,
+		"inport": port, "outport": port,
+		"embedded":  {"Unknown block", `It stands in a broker block: write broker "main" { embedded {} }.`},
 		"terraform": {"Unknown block", "Settings stand in a block called msgflo: write msgflo { … }."},
 		"provider":  {"Unknown block", `A broker has a block of its own: write broker "main" { url = … }.`},
 		"resource":  {"Unknown block", `Each kind of object is a block of its own: write queue "jobs" { … }, without the word resource.`},
@@ -94,7 +100,7 @@ var backendForms = map[string]*form{
 	"local": newForm("a local backend", []string{"path"}, nil, nil),
 	"http": newForm("an http backend", []string{
 		"address", "update_method", "lock_address", "lock_method", "unlock_address", "unlock_method",
-		"username", "password", "skip_cert_verification", "retry_max", "retry_wait_min", "retry_wait_max",
+		"username", "password", "headers", "skip_cert_verification", "retry_max", "retry_wait_min", "retry_wait_max",
 		"client_ca_certificate_pem", "client_certificate_pem", "client_private_key_pem",
 	}, nil, nil),
 }
