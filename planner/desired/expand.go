@@ -147,6 +147,18 @@ func nullOr(v cty.Value, other string) string {
 	return other
 }
 
+// asForEach says how a value of the wrong type becomes a for_each.
+func asForEach(v cty.Value) string {
+	if v.CanIterateElements() && v.LengthInt() > 0 {
+		it := v.ElementIterator()
+		it.Next()
+		if _, el := it.Element(); el.Type().IsObjectType() || el.Type().IsMapType() {
+			return "To make a list of objects a map, name each by what differs, as in { for x in list : x.name => x }."
+		}
+	}
+	return "Use toset([…]) to make a list of strings a set."
+}
+
 func (e *evaluator) expandForEach(m *module, src hcl.Expression, label string) expansion {
 	const summary = "Invalid for_each argument"
 	x := e.compile(m, src, nil)
@@ -170,8 +182,8 @@ func (e *evaluator) expandForEach(m *module, src hcl.Expression, label string) e
 		e.errorf(src.Range(), summary, "The for_each of %s is null. A map, or a set of strings, is needed; use {} for no instances.", label)
 		return out
 	case ty.IsSetType() && ty.ElementType() != cty.String && v.LengthInt() > 0, ty.IsTupleType(), ty.IsListType(), !ty.IsSetType() && !ty.IsMapType() && !ty.IsObjectType():
-		e.errorf(src.Range(), summary, "The for_each of %s must be a map, an object or a set of strings, and this is a value of type %s. "+
-			"Use toset([…]) to make a list of strings a set.", label, ty.FriendlyName())
+		e.errorf(src.Range(), summary, "The for_each of %s must be a map, an object or a set of strings, and this is a value of type %s. %s",
+			label, ty.FriendlyName(), asForEach(v))
 		return out
 	case v.LengthInt() > maxInstances:
 		e.errorf(src.Range(), summary, "The for_each of %s has %d elements; at most %d are allowed.", label, v.LengthInt(), maxInstances)

@@ -159,12 +159,17 @@ func siblings(d string) []string {
 	return names
 }
 
-func targets(flag string, texts []string) ([]addr.Target, error) {
+// targets reads addresses: those of a flag, or the arguments of a command,
+// whose name is of two words.
+func targets(whose string, texts []string) ([]addr.Target, error) {
+	if !strings.Contains(whose, " ") {
+		whose = "-" + whose
+	}
 	var out []addr.Target
 	for _, s := range texts {
 		t, err := addr.ParseTarget(s)
 		if err != nil {
-			return nil, usagef("-%s: %v", flag, err)
+			return nil, usagef("%s: %v", whose, err)
 		}
 		out = append(out, t)
 	}
