@@ -102,11 +102,15 @@ func (a *app) outputCommand() *cli.Command {
 
 func (a *app) graphCommand() *cli.Command {
 	var format, file string
+	var objects bool
 	return &cli.Command{
-		Name: "graph", Usage: "draw the flow and how objects relate", ArgsUsage: "[DIR]",
-		Description: "Examples:\n  msgflo graph examples/topology | dot -Tsvg > flow.svg\n  msgflo graph -format mermaid\n  msgflo graph -plan prod.plan",
+		Name: "graph", Usage: "draw the flow between participants, or what is on the broker", ArgsUsage: "[DIR]",
+		Description: "Participants with their ports, the edges between them (errors dashed, dead letters dotted), initial packets, and what of\n" +
+			"queues, exchanges and topics is no port. Where nothing participates, or with -objects: all objects and how they relate. Examples:\n" +
+			"  msgflo graph examples/thumbnails | dot -Tsvg > flow.svg\n  msgflo graph -format mermaid >> README.md    (in a ```mermaid fence)\n  msgflo graph -plan prod.plan",
 		Flags: append(append(a.o.flagsBasic(), a.o.flagsVars()...),
 			&cli.StringFlag{Name: "format", Usage: "`FORMAT`: dot or mermaid", Value: "dot", Destination: &format},
+			&cli.BoolFlag{Name: "objects", Usage: "draw the objects on the broker, also those that carry ports", Destination: &objects},
 			&cli.StringFlag{Name: "plan", Usage: "colour by the saved plan in `FILE`", Destination: &file}),
 		Action: func(ctx context.Context, c *cli.Command) error {
 			if format != "dot" && format != "mermaid" {
@@ -126,6 +130,7 @@ func (a *app) graphCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
+			d.Topology = objects
 			if format == "mermaid" {
 				return diagram.Mermaid(a.env.Stdout, d)
 			}

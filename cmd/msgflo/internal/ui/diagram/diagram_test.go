@@ -76,6 +76,15 @@ func TestMermaid(t *testing.T) {
 	}
 }
 
+// hostile is a flow in which all has one name.
+func hostile(t *testing.T, name string) Drawing {
+	p := Party{Broker: "main", Owner: "participant.p", Role: name, Foreign: true, In: []Port{{name, name}, {"", "in"}}, Out: []Port{{name, name}}}
+	return Drawing{Foreign: []Party{p}, Objects: []Object{
+		thing(t, "retained.x", map[string]any{"topic": name, "payload": name}),
+		thing(t, "route.x", map[string]any{"from": name, "to": "x" + name}),
+		thing(t, "route.y", map[string]any{"from": "x" + name, "to": "in"})}}
+}
+
 // Each line is one of the few forms a drawing has, whatever the names: none
 // gets out of its quotes.
 func FuzzNames(f *testing.F) {
@@ -83,11 +92,15 @@ func FuzzNames(f *testing.F) {
 		f.Add(s)
 	}
 	quoted := `"(?:[^"\\]|\\.)*"`
+	field := `(?:[^"\\{}|<> ]|\\.)*`
+	sides := func(side string) string { return `\{(?:<` + side + `\d+> ` + field + `\|?)+\}` }
+	record := `"\{(?:` + sides("i") + `\|)?` + field + `(?:\|` + sides("o") + `)?\}"`
 	dot := regexp.MustCompile(`^(digraph msgflo \{|\}|  \}|  rankdir=LR|  (node|edge) \[.*\]|  subgraph cluster_0 \{|  label=` + quoted +
+		`|  n\d+ \[label=` + record + ` shape=Mrecord style="filled,dashed"\]` +
 		`|  n\d+ \[label=` + quoted + `( shape=\w+)?( style="dashed")?( fillcolor="#\w+" color="#\w+")?\]` +
-		`|  n\d+ -> n\d+ \[(label=` + quoted + `)? ?(color="#\w+" fontcolor="#\w+")?( ?style=[a-z =]+)?\])$`)
-	text := `"[^"]*"`
-	mermaid := regexp.MustCompile(`^(flowchart LR|  end|  subgraph m0 \[` + text + `\]|  n\d+(\{\{|\[\(|\(\[|\[)` + text + `(\}\}|\)\]|\]\)|\])` +
+		`|  n\d+(?::o\d+)? -> n\d+(?::i\d+)? \[(label=` + quoted + `)? ?(color="#\w+" fontcolor="#\w+")?( ?style=[a-z =]+)?\])$`)
+	text := `"(?:[^"<]|<br/>)*"`
+	mermaid := regexp.MustCompile(`^(flowchart LR|  end|  subgraph m0 \[` + text + `\]|  n\d+(\{\{|\[\(|\(\[|\[|\(|\[/|>)` + text + `(\}\}|\)\]|\]\)|\]|\)|/\])` +
 		`|  n\d+ (-->|-\.->)(\|` + text + `\|)? n\d+|  linkStyle .*|  classDef .*|  class .*)$`)
 	f.Fuzz(func(t *testing.T, name string) {
 		check := func(write func(*bytes.Buffer) error, form *regexp.Regexp) {
@@ -106,5 +119,7 @@ func FuzzNames(f *testing.F) {
 		}
 		check(func(b *bytes.Buffer) error { return Dot(b, drawing(name)) }, dot)
 		check(func(b *bytes.Buffer) error { return Mermaid(b, drawing(name)) }, mermaid)
+		check(func(b *bytes.Buffer) error { return Dot(b, hostile(t, name)) }, dot)
+		check(func(b *bytes.Buffer) error { return Mermaid(b, hostile(t, name)) }, mermaid)
 	})
 }

@@ -1,10 +1,10 @@
 package diagram
 
 import (
+	"cmp"
 	"encoding/json"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/msgflo/msgflo/cmd/msgflo/internal/ui/change"
 	"github.com/msgflo/msgflo/config/addr"
@@ -21,10 +21,15 @@ type Object struct {
 	After     []addr.Instance // drawn as dotted lines where both ends are drawn
 }
 
-// A Drawing is objects and, by address, what a plan does to them.
+// A Drawing is objects and, by address, what a plan does to them. Where there
+// are participants it shows the flow between them, else objects and bindings.
 type Drawing struct {
 	Objects []Object
+	// Foreign are the participants that no process of Objects tells of.
+	Foreign []Party
 	Actions map[addr.Instance]plan.Action
+	// Topology shows objects and bindings in any case.
+	Topology bool
 }
 
 // FromState draws what is recorded.
@@ -39,7 +44,8 @@ func FromState(s *state.Snapshot) Drawing {
 
 // WithPlan colours a drawing by a plan and adds what the plan creates or removes.
 func (d Drawing) WithPlan(p *plan.Plan) Drawing {
-	out := Drawing{Objects: slices.Clone(d.Objects), Actions: map[addr.Instance]plan.Action{}}
+	out := d
+	out.Objects, out.Actions = slices.Clone(d.Objects), map[addr.Instance]plan.Action{}
 	at := make(map[addr.Instance]int, len(out.Objects))
 	for i := range out.Objects {
 		at[out.Objects[i].Addr] = i
@@ -69,25 +75,63 @@ func (d Drawing) WithPlan(p *plan.Plan) Drawing {
 type (
 	vertex struct {
 		id, label, kind string
+		below           string      // a second line
+		in, out         []string    // ports of a participant
+		foreign         bool        // a participant that nobody here starts
 		action          plan.Action // 0: none
-		module          string
+		path            []string    // the boxes it is in, the outermost first
 	}
 	arrow struct {
 		from, to string
 		label    string
 		action   plan.Action
 		dotted   bool
+		dashed   bool
+		loose    bool // it does not place what it joins
+		// The ports at its ends, counted from 1, and their names; 0 and "" where there is none.
+		outport, inport int
+		out, in         string
 	}
 	model struct {
 		vertices []vertex
 		arrows   []arrow
 	}
+	// An end is what has a name on a broker.
 	end struct {
 		provider    addr.Provider
 		vhost, name string
-		queue       bool
+		kind        string // queue, exchange, topic
 	}
 )
+
+func (m *model) vertex(v vertex) string {
+	v.id = "n" + strconv.Itoa(len(m.vertices))
+	m.vertices = append(m.vertices, v)
+	return v.id
+}
+
+// boxes walks the vertices box by box, those in none first.
+func (m *model) boxes(open func(name string), draw func(vertex), done func()) {
+	vs := slices.Clone(m.vertices)
+	slices.SortStableFunc(vs, func(a, b vertex) int { return slices.Compare(a.path, b.path) })
+	var at []string
+	var last vertex // in no box
+	for _, v := range append(vs, last) {
+		same := 0
+		for same < min(len(at), len(v.path)) && at[same] == v.path[same] {
+			same++
+		}
+		for range at[same:] {
+			done()
+		}
+		for _, name := range v.path[same:] {
+			open(name)
+		}
+		if at = v.path; v.id != "" {
+			draw(v)
+		}
+	}
+}
 
 type builder struct {
 	model
@@ -95,21 +139,29 @@ type builder struct {
 	ids  map[addr.Instance]string // vertex by address
 }
 
-// build makes vertices of all but bindings, and arrows of those.
+// build makes the model of a drawing: the flow if there are participants.
 func build(d Drawing) model {
-	b := builder{ends: map[end]string{}, ids: map[addr.Instance]string{}}
 	objects := slices.Clone(d.Objects)
 	slices.SortFunc(objects, func(x, y Object) int { return x.Addr.Compare(y.Addr) })
+	if d.Topology || len(d.Foreign) == 0 && !slices.ContainsFunc(objects, func(o Object) bool { return o.Addr.Type == "process" }) {
+		return buildTopology(d.Actions, objects)
+	}
+	return buildFlow(d, objects)
+}
+
+// buildTopology makes vertices of all but bindings, and arrows of those.
+func buildTopology(actions map[addr.Instance]plan.Action, objects []Object) model {
+	b := builder{ends: map[end]string{}, ids: map[addr.Instance]string{}}
 	facts := make([]change.Facts, len(objects))
 	for i, o := range objects {
 		facts[i] = change.FactsOf(o.Value, o.Sensitive)
 		if o.Addr.Type != "binding" {
-			b.object(o, facts[i], d.Actions[o.Addr])
+			b.object(o, facts[i], actions[o.Addr])
 		}
 	}
 	for i, o := range objects {
 		if o.Addr.Type == "binding" {
-			b.binding(o, facts[i], d.Actions[o.Addr])
+			b.binding(o, facts[i], actions[o.Addr])
 			continue
 		}
 		b.relations(o)
@@ -122,27 +174,25 @@ func (b *builder) object(o Object, f change.Facts, a plan.Action) {
 	if name == "" {
 		name = o.Addr.Name
 	}
-	e := end{o.Provider, f.Vhost, name, o.Addr.Type == "queue"}
+	e := end{o.Provider, f.Vhost, name, o.Addr.Type}
 	label := o.Addr.Type + " " + name
 	if name == "" {
 		label = o.Addr.String()
 	}
-	id := b.vertex(label, o.Addr.Type, o.Addr.Module, a)
+	v := vertex{label: label, kind: o.Addr.Type, action: a}
+	if o.Addr.Module != "" {
+		v.path = []string{o.Addr.Module}
+	}
+	id := b.vertex(v)
 	b.ids[o.Addr] = id
 	if o.Addr.Type == "queue" || o.Addr.Type == "exchange" {
 		b.ends[e] = id
 	}
 }
 
-func (b *builder) vertex(label, kind, module string, a plan.Action) string {
-	id := "n" + strconv.Itoa(len(b.vertices))
-	b.vertices = append(b.vertices, vertex{id, label, kind, a, module})
-	return id
-}
-
 func (b *builder) binding(o Object, f change.Facts, a plan.Action) {
-	from := b.endOf(end{o.Provider, f.Vhost, f.Source, false})
-	to := b.endOf(end{o.Provider, f.Vhost, f.Destination, f.DestinationType != "exchange"})
+	from := b.endOf(end{o.Provider, f.Vhost, f.Source, "exchange"})
+	to := b.endOf(end{o.Provider, f.Vhost, f.Destination, cmp.Or(f.DestinationType, "queue")})
 	b.arrows = append(b.arrows, arrow{from: from, to: to, label: f.RoutingKey, action: a})
 }
 
@@ -151,11 +201,7 @@ func (b *builder) endOf(e end) string {
 	if id, ok := b.ends[e]; ok {
 		return id
 	}
-	kind := "exchange"
-	if e.queue {
-		kind = "queue"
-	}
-	id := b.vertex(kind+" "+e.name, "other", "", 0)
+	id := b.vertex(vertex{label: e.kind + " " + e.name, kind: "other"})
 	b.ends[e] = id
 	return id
 }
@@ -169,7 +215,7 @@ func (b *builder) relations(o Object) {
 		if !ok || flow && on.Type == "vhost" {
 			continue
 		}
-		b.arrows = append(b.arrows, arrow{from: b.ids[o.Addr], to: to, dotted: true, label: b.overflow(o, to)})
+		b.arrows = append(b.arrows, arrow{from: b.ids[o.Addr], to: to, dotted: true, loose: true, label: b.overflow(o, to)})
 	}
 }
 
@@ -187,23 +233,9 @@ func (b *builder) overflow(o Object, to string) string {
 		return ""
 	}
 	for label, name := range map[string]string{"dead letter": v.DeadLetter.Exchange, "alternate": v.Alternate} {
-		if name != "" && b.ends[end{o.Provider, v.Vhost, name, false}] == to {
+		if name != "" && b.ends[end{o.Provider, v.Vhost, name, "exchange"}] == to {
 			return label
 		}
 	}
 	return ""
-}
-
-// byModule hands out the vertices module by module, the root first.
-func (m model) byModule(f func(module string, vs []vertex)) {
-	vs := slices.Clone(m.vertices)
-	slices.SortStableFunc(vs, func(a, b vertex) int { return strings.Compare(a.module, b.module) })
-	for len(vs) > 0 {
-		n := slices.IndexFunc(vs, func(v vertex) bool { return v.module != vs[0].module })
-		if n < 0 {
-			n = len(vs)
-		}
-		f(vs[0].module, vs[:n])
-		vs = vs[n:]
-	}
 }
