@@ -32,7 +32,14 @@ func parseNative(src []byte, path string) (*hcl.File, hcl.Diagnostics) {
 	if deep := nesting.Check(src, path, hcl.InitialPos, nesting.Config); deep != nil {
 		return &hcl.File{Body: hcl.EmptyBody(), Bytes: src}, hcl.Diagnostics{deep.Diagnostic()}
 	}
-	return hclsyntax.ParseConfig(src, path, hcl.InitialPos)
+	f, diags := hclsyntax.ParseConfig(src, path, hcl.InitialPos)
+	for _, d := range diags {
+		if d.Summary == "Invalid string literal" { // in a configuration, only a label is one
+			d.Detail = "A block's label is read before any value is known, so it cannot hold ${…}. What differs by instance is an argument: the name of an object, " +
+				"the role of a participant, from and to of a connection in a graph. (A literal \"${\" is written \"$${\".)"
+		}
+	}
+	return f, diags
 }
 
 // A piece is a part of a file and where it starts.
