@@ -18,6 +18,7 @@ type message struct {
 	Change     *changeMessage                `json:"change,omitempty"`
 	Changes    *summaryMessage               `json:"changes,omitempty"`
 	Hook       *hook                         `json:"hook,omitempty"`
+	Unmanaged  *tfjson.UnmanagedEntry        `json:"unmanaged,omitempty"`
 	Diagnostic *tfjson.Diagnostic            `json:"diagnostic,omitempty"`
 	Outputs    map[string]tfjson.OutputValue `json:"outputs,omitzero"` // an empty one is written too, as Terraform does
 }
@@ -43,7 +44,7 @@ type changeMessage struct {
 
 // changeExtra is what Terraform's vocabulary has no words for.
 type changeExtra struct {
-	Action string     `json:"action,omitempty"` // migrate, adopt, restart
+	Action string     `json:"action,omitempty"` // migrate, adopt, restart, withheld
 	Reason string     `json:"reason,omitempty"`
 	Risk   *plan.Risk `json:"risk,omitempty"`
 }

@@ -86,12 +86,26 @@ func (v *JSONView) Plan(p *plan.Plan) {
 				v.planned(&cs[i])
 			}
 		}
+		v.besides(p)
 		n := change.Count(cs)
 		v.summary(n, "plan", n.Line(), tally{})
 		if outs := plannedOutputs(p); len(outs) > 0 {
 			v.write(message{Type: "outputs", Message: fmt.Sprintf("Outputs: %d", len(outs)), Outputs: outs})
 		}
 	})
+}
+
+// besides writes what the plan leaves alone: deletes that -no-destroy withholds,
+// and what -unmanaged lists. Terraform has no lines for either.
+func (v *JSONView) besides(p *plan.Plan) {
+	for _, w := range p.Withheld {
+		v.write(message{Level: "warn", Type: "log", Message: w.Addr.String() + ": Not destroyed, because of -no-destroy",
+			Change: &changeMessage{Resource: resourceOf(w.Addr), Action: "noop", Msgflo: &changeExtra{Action: "withheld", Reason: w.Reason}}})
+	}
+	for _, u := range p.Unmanaged {
+		e := tfjson.UnmanagedEntry{Provider: u.Provider.String(), Type: u.Type, Name: u.Name}
+		v.write(message{Type: "log", Message: e.Provider + ": Not managed here: " + e.Type + " " + e.Name, Unmanaged: &e})
+	}
 }
 
 func plannedOutputs(p *plan.Plan) map[string]tfjson.OutputValue {
