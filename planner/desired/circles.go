@@ -25,8 +25,7 @@ func (e *evaluator) acyclic(all []*instance, rel []related) bool {
 	for n := range nodes {
 		nodes[n] = n
 	}
-	if c := dag.Circle(nodes, func(n int) []int { return g.base[n] }); c != nil {
-		e.reportCircle(all, c)
+	if !e.noCircle(all, nodes, g.base) {
 		return false
 	}
 	kept := make(map[[2]int]bool)
@@ -47,6 +46,23 @@ func (e *evaluator) acyclic(all []*instance, rel []related) bool {
 		}
 	}
 	return true
+}
+
+// noCircle reports every circle that shares nothing with one reported before:
+// the needs of those are taken out.
+func (e *evaluator) noCircle(all []*instance, nodes []int, needs [][]int) bool {
+	none := true
+	for {
+		c := dag.Circle(nodes, func(n int) []int { return needs[n] })
+		if c == nil {
+			return none
+		}
+		none = false
+		e.reportCircle(all, c)
+		for _, n := range c {
+			needs[n] = nil
+		}
+	}
 }
 
 // A graph numbers instances and groups of them.

@@ -102,14 +102,14 @@ func (e *evaluator) circle(n node) {
 // circleError words a circle; the first name is repeated at the end.
 func circleError(names []string, at hcl.Range) *hcl.Diagnostic {
 	if len(names) == 2 && names[0] == names[1] {
-		return diag.Error(at, "Self-reference", fmt.Sprintf("%s refers to itself, so its value would have to be known "+
-			"before it is. Write the value out, or put it into a local value that both places use.", names[0]))
+		return diag.Error(at, "Self-reference", fmt.Sprintf("%s refers to itself, so it would have to be made, or its value known, "+
+			"before it is. Write the value out, put it into a local value that both places use, or take it out of depends_on.", names[0]))
 	}
 	if len(names) == 1 {
 		names = append(names, names[0])
 	}
 	return diag.Error(at, "Circular reference", fmt.Sprintf("Each of these needs the next before it can be made or known:\n  %s\n"+
-		"Break the circle: write one of the values out, or put what they share into a local value.", strings.Join(names, "\n  → ")))
+		"Break the circle: write one of the values out, put what they share into a local value, or take one out of depends_on.", strings.Join(names, "\n  → ")))
 }
 
 // report adds a diagnostic unless the same one is there: one mistake in a
