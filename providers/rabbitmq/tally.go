@@ -10,10 +10,11 @@ import (
 	"github.com/msgflo/msgflo/providers/rabbitmq/mgmt"
 )
 
-// tallyAge is how old a list of counts may be, once many queues of a vhost
-// have been asked about: the broker makes one in some tenths of a second for
-// 5 000 queues.
-const tallyAge = time.Second
+// cheapTally is how long a list of counts may take to be made anew for every
+// delete. One that takes longer (some tenths of a second for 5 000 queues)
+// serves for twice as long as it took, so that counting takes a third of the time
+// at most.
+const cheapTally = 50 * time.Millisecond
 
 // quorumTick is how long a quorum queue may take to tell what clients hold of
 // it: quorum_tick_interval, 5 s by default, and some time to answer.
@@ -44,34 +45,42 @@ func settled(ctx context.Context, count func() (providers.Depth, error)) func() 
 // message fetched since would be lost unseen; its list with totals counts
 // classic queues as it is made. Who asks while a list is on its way shares the next one.
 type tally struct {
-	mu      sync.Mutex
-	asked   int
-	begun   time.Time
-	unacked map[string]int64
+	mu           sync.Mutex
+	begun, ended time.Time // of the list
+	unacked      map[string]int64
 }
 
 // of is the number of messages that clients hold of a queue, mgmt.Unknown
 // where the broker does not tell.
 func (t *tally) of(ctx context.Context, c *mgmt.Client, vhost, queue string) (int64, error) {
-	now := time.Now()
+	asked := time.Now()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.asked++
-	if t.begun.Before(now) && (t.asked <= fewDeletes || now.Sub(t.begun) > tallyAge) {
-		begun := time.Now()
-		queues, err := c.Queues(ctx, vhost)
-		if err != nil {
-			return mgmt.Unknown, unlessAbsent(err)
-		}
-		t.begun, t.unacked = begun, make(map[string]int64, len(queues))
-		for i := range queues {
-			t.unacked[queues[i].Name] = queues[i].Unacked
-		}
-	}
-	if n, ok := t.unacked[queue]; ok {
+	n, listed := t.unacked[queue]
+	if listed && t.serves(asked) {
 		return n, nil
 	}
-	return mgmt.Unknown, nil
+	begun := time.Now()
+	queues, err := c.Queues(ctx, vhost)
+	if err != nil {
+		return mgmt.Unknown, unlessAbsent(err)
+	}
+	t.begun, t.ended, t.unacked = begun, time.Now(), make(map[string]int64, len(queues))
+	for i := range queues {
+		t.unacked[queues[i].Name] = queues[i].Unacked
+	}
+	if n, listed = t.unacked[queue]; !listed {
+		return mgmt.Unknown, nil
+	}
+	return n, nil
+}
+
+// serves tells whether the list is new enough for a question of that time.
+func (t *tally) serves(asked time.Time) bool {
+	if took := t.ended.Sub(t.begun); took > cheapTally {
+		return asked.Sub(t.ended) < 2*took
+	}
+	return !t.begun.Before(asked)
 }
 
 // heldOf asks the vhost's tally; mgmt.Unknown without a management API.
