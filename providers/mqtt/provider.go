@@ -161,6 +161,10 @@ func (p *provider) Dial(ctx context.Context) (transport.Conn, error) {
 		return nil, err
 	}
 	c, err := mqtt.Dial(ctx, mqtt.ConnOptions{Options: o, Name: "cli"})
+	if p.notStarted(err) {
+		return nil, &providers.ConnectionError{Headline: transport.Unreachable, Err: err,
+			Detail: fmt.Sprintf("nothing listens at %s: the agent, which hosts this broker, is not running. `msgflo apply` or `msgflo agent` starts it", p.settings.where())}
+	}
 	if err != nil {
 		return nil, access.ConnectionError(err)
 	}

@@ -145,7 +145,7 @@ func (r *replica) supervise(adopted *proc, g *gate, trial time.Duration) {
 		case trying && o.well && v.again && r.program().spec.Restart.Policy != "always":
 			v = verdict{state: launch.Stopped}
 		case trying && v.again && time.Now().Add(v.after).After(until):
-			v = verdict{state: launch.Failed, why: fmt.Sprintf("it was not ready within %s", trial)}
+			v = verdict{state: launch.Failed, why: fmt.Sprintf("another start would be too late to be ready within %s", trial)}
 		}
 		if !v.again {
 			r.giveUp(o, v)

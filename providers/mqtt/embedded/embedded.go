@@ -119,7 +119,7 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	}
 	defer tcp.Close()
 	where := Addresses{MQTT: tcp.Addr().String()}
-	broker := mochi.New(&mochi.Options{InlineClient: true, Logger: slog.New(errorsOnly{s.log.Handler()}), Capabilities: capabilities(), SysTopicResendInterval: sysInterval})
+	broker := mochi.New(&mochi.Options{InlineClient: true, ClientNetWriteBufferSize: unbuffered, Logger: slog.New(errorsOnly{s.log.Handler()}), Capabilities: capabilities(), SysTopicResendInterval: sysInterval})
 	clients := &broker.Listeners.ClientsWg
 	err = broker.AddListener(&plain{gate{clients: clients, patience: s.opts.Stall}, tcp})
 	if s.spec.WebSocket != "" {
@@ -157,6 +157,10 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	return broker.Close()
 }
 
+// unbuffered makes the broker write each packet at once: it says that one is sent
+// which only waits for others.
+const unbuffered = 1
+
 // sysInterval is how often $SYS topics are published, in seconds.
 const sysInterval = 10
 
@@ -179,7 +183,7 @@ func (s *Server) listen(ctx context.Context, setting, addr string) (net.Listener
 	case err == nil:
 		return l, nil
 	case errors.Is(err, syscall.EADDRINUSE):
-		return nil, fmt.Errorf("the embedded broker %q cannot listen at %s, where another program does, perhaps another MQTT broker: stop that one, or give this one another port as %s = \"127.0.0.1:PORT\" (%w)",
+		return nil, fmt.Errorf("the embedded broker %q cannot listen at %s, where another program does, perhaps another MQTT broker, or the agent of a state that was removed (`pgrep -af 'msgflo agent'` shows those): stop that one, or give this one another port as %s = \"127.0.0.1:PORT\" (%w)",
 			diag.Escape(s.spec.Broker), diag.Escape(addr), setting, err)
 	case errors.Is(err, syscall.EACCES):
 		return nil, fmt.Errorf("the embedded broker %q may not listen at %s: ports below 1024 are the administrator's; give it another as %s = \"127.0.0.1:PORT\" (%w)",

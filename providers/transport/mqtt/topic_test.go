@@ -1,7 +1,9 @@
 package mqtt
 
 import (
+	"fmt"
 	"net"
+	"os"
 	"strings"
 	"testing"
 
@@ -100,5 +102,15 @@ func TestConnack(t *testing.T) {
 				t.Errorf("%d: %v", code, err)
 			}
 		}
+	}
+}
+
+// TestSilentServer: a program that takes connections and says nothing is told
+// from one that is not there.
+func TestSilentServer(t *testing.T) {
+	e := endpoint{scheme: "mqtt", address: "h:1"}
+	silent := fmt.Errorf("%w : %w", packets.ErrorNetworkError, &net.OpError{Op: "read", Err: os.ErrDeadlineExceeded}) // as the library says it
+	if err := e.dialError(silent); !strings.Contains(err.Error(), "did not answer within") {
+		t.Error(err)
 	}
 }
