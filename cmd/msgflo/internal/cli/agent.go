@@ -95,7 +95,7 @@ func (a *app) foreground(ctx context.Context, dir, abs string) error {
 	if lineage == "" {
 		return nothingApplied(dir)
 	}
-	a.say("The agent of %s runs. Ctrl-C ends it and leaves the participants running; `msgflo down` stops both.", diag.Escape(dir))
+	a.say("Running the agent of %s. Ctrl-C ends it and leaves the participants running; `msgflo down` stops both.", diag.Escape(dir))
 	return a.serve(ctx, lineage, abs)
 }
 
