@@ -69,6 +69,8 @@ type Delivery struct {
 	Settler Settler
 	// Topic it was published to, on MQTT; "" elsewhere.
 	Topic string
+	// Key is the routing key it was published with, on AMQP; "" elsewhere.
+	Key string
 }
 
 // A Settler tells the broker what became of a delivery. The error is ErrLost

@@ -236,7 +236,7 @@ func delivery(d amqp.Delivery, lost <-chan struct{}) transport.Delivery {
 		Message: transport.Message{
 			Body: d.Body, ContentType: d.ContentType, Persistent: d.DeliveryMode == amqp.Persistent, Headers: d.Headers,
 		},
-		Redelivered: d.Redelivered, Received: time.Now(), Lost: lost, Settler: settler{d},
+		Redelivered: d.Redelivered, Received: time.Now(), Lost: lost, Settler: settler{d}, Key: d.RoutingKey,
 	}
 }
 

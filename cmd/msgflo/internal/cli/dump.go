@@ -17,7 +17,7 @@ import (
 func (a *app) dumpCommand() *cli.Command {
 	var m mail
 	return &cli.Command{
-		Name: "dump", Usage: "take messages out of a queue and print them", ArgsUsage: "QUEUE",
+		Name: "dump", Usage: "take messages out of a queue and print them", ArgsUsage: "QUEUE | queue:NAME | topic:NAME",
 		Description: "Takes as many messages as -n says, waiting for them, and prints each payload on a line, as JSON. A message is gone from the\n" +
 			"queue once it is printed, not before. `tap` watches without taking.",
 		Flags: append(a.flagsMail(&m),
@@ -38,6 +38,10 @@ func (a *app) dump(ctx context.Context, m *mail, queue string) error {
 	fetch := false
 	pick := func(ms *workspace.Messages) (addr.Provider, error) {
 		on, err := ms.Broker(m.broker)
+		if c, ok := workspace.ParseCarrier(queue); ok && c.Kind != workspace.Exchange { // the words of send and tap
+			queue = c.Name
+			on, err = ms.BrokerOf(c, m.broker)
+		}
 		if err == nil {
 			fetch = ms.Transient(ctx, on, queue)
 		}
@@ -53,6 +57,7 @@ func (a *app) dump(ctx context.Context, m *mail, queue string) error {
 		if err != nil {
 			return err
 		}
+		a.say("Waiting for messages of %s. Ctrl-C ends.", diag.Escape(queue))
 		if !a.o.json {
 			return each(ctx, s, m.count, func(d transport.Delivery) error { return a.printPayload(d.Body, m.raw) })
 		}

@@ -25,6 +25,7 @@ type mail struct {
 	broker string
 	count  int
 	raw    bool
+	keys   []string // routing keys
 }
 
 func (a *app) flagsMail(m *mail) []cli.Flag {
@@ -78,6 +79,12 @@ func (a *app) messages(ctx context.Context, pick func(*workspace.Messages) (addr
 		return err
 	}
 	at, err := pick(m)
+	if _, told := errors.AsType[interface {
+		error
+		Summary() string
+	}](err); told || err != nil && ctx.Err() != nil {
+		return interrupted(ctx, err) // the broker's answer, not what was written
+	}
 	if err != nil {
 		return usagef("%v", err)
 	}

@@ -20,13 +20,16 @@ import (
 
 func (a *app) sendCommand() *cli.Command {
 	var m mail
-	var queue, file string
+	var queue, key, file string
 	return &cli.Command{
-		Name: "send", Usage: "send a message to a port or a queue", ArgsUsage: "ROLE.PORT [PAYLOAD]",
+		Name: "send", Usage: "send a message to a port, a topic, exchange or queue", ArgsUsage: "ROLE.PORT | topic:NAME | exchange:NAME | queue:NAME [PAYLOAD]",
 		Description: "The payload is the argument, the file of -file, or what comes on stdin, and has to be JSON: msgflo send resize.in '{\"width\": 300}'.\n" +
-			"It is persistent, and sent when the broker has confirmed it. To an outport it is sent as if the role had: to all that is bound there.",
+			"It is persistent, and sent when the broker has confirmed it. To an outport it is sent as if the role had: to all that is bound there.\n" +
+			"To exchange:NAME it is sent with the routing key of -key, or none. Examples:\n" +
+			"  msgflo send topic:home/livingroom/lamp '\"on\"'\n  msgflo send -key order.new exchange:events '{\"id\": 1}'",
 		Flags: append(a.flagsMail(&m),
-			&cli.StringFlag{Name: "queue", Usage: "send to the queue (on MQTT the topic) `NAME` instead of a port", Destination: &queue},
+			&cli.StringFlag{Name: "queue", Usage: "send to the queue (on MQTT the topic) `NAME`: as queue:NAME", Destination: &queue},
+			&cli.StringFlag{Name: "key", Usage: "the routing `KEY` for exchange:NAME", Destination: &key},
 			&cli.StringFlag{Name: "file", Usage: "send what `FILE` holds; - is stdin", Destination: &file},
 			&cli.BoolFlag{Name: "raw", Usage: "send the bytes as they are, JSON or not", Destination: &m.raw},
 		),
@@ -35,7 +38,7 @@ func (a *app) sendCommand() *cli.Command {
 			target := ""
 			if queue == "" {
 				if len(args) == 0 {
-					return usagef("send takes the port to send to, as role.port, or -queue NAME")
+					return usagef("send takes what to send to: a port, as role.port, or topic:NAME, exchange:NAME, queue:NAME")
 				}
 				target, args = args[0], args[1:]
 			}
@@ -46,7 +49,7 @@ func (a *app) sendCommand() *cli.Command {
 			if err != nil {
 				return err
 			}
-			return a.send(ctx, &m, target, queue, body)
+			return a.send(ctx, &m, parcel{target, queue, key, body})
 		},
 	}
 }
@@ -74,33 +77,31 @@ func (a *app) payload(args []string, file string, raw bool) ([]byte, error) {
 		return body, nil
 	}
 	body = bytes.TrimSpace(body)
+	if len(body) == 0 {
+		return nil, usagef("there is nothing to send: give the payload as an argument, with -file, or on stdin; -raw sends an empty message too")
+	}
 	if !json.Valid(body) {
 		return nil, usagef("the payload is not JSON, which is what MsgFlo participants expect. Write text in quotes ('\"like this\"'), or send the bytes as they are with -raw")
 	}
 	return body, nil
 }
 
-func (a *app) send(ctx context.Context, m *mail, target, queue string, body []byte) error {
-	msg := transport.Message{Body: body, Persistent: true}
+// A parcel is what to send, and to what: a target, or a queue by its name.
+type parcel struct {
+	target, queue, key string
+	body               []byte
+}
+
+func (a *app) send(ctx context.Context, m *mail, p parcel) error {
+	msg := transport.Message{Body: p.body, Persistent: true}
 	if !m.raw {
 		msg.ContentType = "application/json"
 	}
-	to, what := transport.ToQueue(queue), fmt.Sprintf("queue %q", queue)
-	pick := func(ms *workspace.Messages) (addr.Provider, error) {
-		if target == "" {
-			return ms.Broker(m.broker)
-		}
-		ports, err := ms.Ports(target, m.broker)
-		if err != nil {
-			return addr.Provider{}, err
-		}
-		p := inportFirst(ports)
-		what = p.String()
-		to = transport.ToQueue(p.Carrier)
-		if !p.In {
-			to = transport.Address{Exchange: p.Carrier, Mandatory: true}
-		}
-		return p.Broker, nil
+	var to transport.Address
+	var what string
+	pick := func(ms *workspace.Messages) (on addr.Provider, err error) {
+		on, to, what, err = destination(ctx, ms, p, m.broker)
+		return on, err
 	}
 	return a.messages(ctx, pick, func(c transport.Conn) error {
 		err := transport.Publish(ctx, c, to, msg)
@@ -109,13 +110,57 @@ func (a *app) send(ctx context.Context, m *mail, target, queue string, body []by
 			return messageError{"No such queue", fmt.Sprintf("The message was not sent: there is no queue %q now. `msgflo apply` makes what the configuration declares; "+
 				"some participants make theirs when they start.", diag.Escape(to.Key))}
 		case errors.Is(err, transport.ErrUnroutable):
-			return messageError{"Nobody takes it", fmt.Sprintf("The message was sent nowhere: nothing is bound to the exchange %q of %s.", diag.Escape(to.Exchange), diag.Escape(what))}
+			return messageError{"Nobody takes it", unroutable(to, p.target)}
 		case err != nil:
 			return err
 		}
-		a.say("Sent %d bytes to %s.", len(body), diag.Escape(what))
+		a.say("Sent %d bytes to %s.", len(p.body), diag.Escape(what))
 		return nil
 	})
+}
+
+func unroutable(to transport.Address, target string) string {
+	x := diag.Escape(to.Exchange)
+	switch _, bare := workspace.ParseCarrier(target); {
+	case !bare:
+		return fmt.Sprintf("The message was sent nowhere: nothing is bound to the exchange %q of %s.", x, diag.Escape(target))
+	case to.Key == "":
+		return fmt.Sprintf("The message was sent nowhere: nothing is bound to the exchange %q that takes a message without a routing key. -key gives it one.", x)
+	}
+	return fmt.Sprintf("The message was sent nowhere: nothing is bound to the exchange %q that takes the routing key %q.", x, diag.Escape(to.Key))
+}
+
+// destination finds what a parcel is for: the broker, the address there, and how people
+// call it.
+func destination(ctx context.Context, ms *workspace.Messages, p parcel, broker string) (on addr.Provider, to transport.Address, what string, err error) {
+	if p.target == "" {
+		on, err = ms.Broker(broker)
+		return on, transport.ToQueue(p.queue), fmt.Sprintf("queue %q", p.queue), err
+	}
+	c, bare := workspace.ParseCarrier(p.target)
+	if p.key != "" && c.Kind != workspace.Exchange {
+		return on, to, "", fmt.Errorf("-key is the routing key of a message to an exchange, as in `send -key order.new exchange:events`; %s takes messages without one", diag.Escape(p.target))
+	}
+	if bare {
+		if on, err = ms.BrokerOf(c, broker); err != nil {
+			return on, to, "", err
+		}
+		to = transport.ToQueue(c.Name)
+		if c.Kind == workspace.Exchange {
+			to = transport.Address{Exchange: c.Name, Key: p.key, Mandatory: true}
+		}
+		return on, to, fmt.Sprintf("%s %q", c.Kind, c.Name), ms.Known(ctx, on, c)
+	}
+	ports, err := ms.Ports(p.target, broker)
+	if err != nil {
+		return on, to, "", err
+	}
+	port := inportFirst(ports)
+	to = transport.ToQueue(port.Carrier)
+	if !port.In {
+		to = transport.Address{Exchange: port.Carrier, Mandatory: true}
+	}
+	return port.Broker, to, port.String(), nil
 }
 
 // inportFirst: where an inport and an outport have one name, messages are sent

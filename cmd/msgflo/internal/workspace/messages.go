@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/config/addr"
 	"github.com/msgflo/msgflo/config/diag"
@@ -22,13 +23,12 @@ import (
 // roles, what is bound to what, and connections to its brokers. It reads no state and
 // changes none. Close it always.
 type Messages struct {
-	s       *Session
-	brokers map[addr.Provider]desired.Broker
-	ports   []Endpoint
-	links   []link
-	// exchanges that are declared, by broker and name.
-	exchanges map[[2]string]bool
-	transient map[[2]string]bool // queues that are declared so, likewise
+	s         *Session
+	brokers   map[addr.Provider]desired.Broker
+	ports     []Endpoint
+	links     []link
+	transient map[[2]string]bool    // queues that are declared so, by broker and name
+	types     map[carrierKey]string // of queues and exchanges that are declared
 }
 
 // An Endpoint is a port of a role, with what carries it.
@@ -59,7 +59,7 @@ func (w *Workspace) Messages(ctx context.Context) (*Messages, hcl.Diagnostics) {
 		_ = s.pool.Close() // nothing was changed through it
 		return nil, diags
 	}
-	m := &Messages{s: s, brokers: map[addr.Provider]desired.Broker{}, exchanges: map[[2]string]bool{}, transient: map[[2]string]bool{}}
+	m := &Messages{s: s, brokers: map[addr.Provider]desired.Broker{}, transient: map[[2]string]bool{}, types: map[carrierKey]string{}}
 	for a, b := range res.Providers {
 		if !b.Type.Launcher {
 			m.brokers[a] = b
@@ -186,6 +186,8 @@ func portHint(text string, known []string) string {
 	if len(of) > 0 {
 		slices.Sort(of)
 		hint += fmt.Sprintf(" Role %q has the ports %s.", diag.Escape(role), diag.Escape(strings.Join(of, ", ")))
+	} else {
+		hint += " What is no port is written topic:NAME, exchange:NAME or queue:NAME."
 	}
 	return hint
 }
@@ -208,7 +210,7 @@ func (m *Messages) Taps(p Endpoint) []transport.Source {
 		}
 	}
 	// Node clients bind an exchange of their inport's name themselves.
-	if m.exchanges[[2]string{p.Broker.Name, p.Carrier}] {
+	if _, declared := m.types[carrierKey{p.Broker, Exchange, p.Carrier}]; declared {
 		add(transport.Source{Exchange: p.Carrier})
 	}
 	return out
@@ -241,18 +243,22 @@ func (m *Messages) Leads(from, to Endpoint) bool {
 // enter takes note of what an object says of bindings.
 func (m *Messages) enter(o *desired.Object) {
 	switch o.Type {
+	case "queue", "exchange":
+		m.types[carrierKey{o.Provider, o.Type, attr.Text(o.Value, "name")}] = attr.Text(o.Value, "type")
+	}
+	switch o.Type {
 	case "queue":
 		m.transient[[2]string{o.Provider.Name, attr.Text(o.Value, "name")}] = attr.Bool(o.Value, "auto_delete", false)
-	case "exchange":
-		m.exchanges[[2]string{o.Provider.Name, attr.Text(o.Value, "name")}] = true
 	case "binding":
-		m.links = append(m.links, link{o.Provider, transport.Link{
-			Source: attr.Text(o.Value, "source"), Destination: attr.Text(o.Value, "destination"),
-			ToExchange: attr.Text(o.Value, "destination_type") == "exchange", Key: attr.Text(o.Value, "routing_key"),
-		}})
+		m.links = append(m.links, link{o.Provider, linkOf(o.Value)})
 	case "route":
 		m.links = append(m.links, link{o.Provider, transport.Link{Source: attr.Text(o.Value, "from"), Destination: attr.Text(o.Value, "to")}})
 	}
+}
+
+func linkOf(binding cty.Value) transport.Link {
+	return transport.Link{Source: attr.Text(binding, "source"), Destination: attr.Text(binding, "destination"),
+		ToExchange: attr.Text(binding, "destination_type") == "exchange", Key: attr.Text(binding, "routing_key")}
 }
 
 func (m *Messages) enterPorts(r *flow.Role, on addr.Provider) {

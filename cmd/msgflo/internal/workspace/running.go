@@ -151,13 +151,18 @@ func (r *Running) traffic(ctx context.Context, t *table, s *Status) {
 // queueValue names a queue as the broker's schema does; a vhost of "" is the
 // broker's own.
 func queueValue(b desired.Broker, vhost, name string) cty.Value {
+	return objectValue(b, "queue", vhost, name)
+}
+
+// objectValue is the same of a queue or exchange.
+func objectValue(b desired.Broker, typ, vhost, name string) cty.Value {
 	attrs := map[string]cty.Value{"name": cty.StringVal(name)}
 	if vhost != "" {
 		attrs["vhost"] = cty.StringVal(vhost)
 	} else if b.Type.Defaults != nil {
-		b.Type.Defaults(b.Config, "queue", attrs)
+		b.Type.Defaults(b.Config, typ, attrs)
 	}
-	return b.Type.Resources["queue"].Complete(attrs)
+	return b.Type.Resources[typ].Complete(attrs)
 }
 
 func (r *Running) observe(ctx context.Context, p addr.Provider, queues map[string]cty.Value) (map[string]*Traffic, error) {
