@@ -183,3 +183,43 @@ func (s *syncBuffer) String() string {
 	defer s.mu.Unlock()
 	return s.b.String()
 }
+
+// TestLastWords: what a broker had sent before it was killed arrives, although
+// nothing can be written to it any more.
+func TestLastWords(t *testing.T) {
+	noLeaks(t)
+	const n = 40 // of 1 kB: more than is read ahead, and less than what waits at the other side
+	ended := make(chan struct{})
+	url := fake(t, func(c net.Conn, i int) {
+		if i > 0 {
+			behave(c)
+			return
+		}
+		next(c)
+		_, _ = c.Write([]byte{0x20, 2, 0, 0})
+		for i := range n {
+			p := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
+			p.TopicName, p.Qos, p.MessageID, p.Payload = "a", 1, uint16(i+1), make([]byte, 1000)
+			_ = p.Write(c)
+		}
+		c.Close()
+		close(ended)
+	})
+	got := make(chan struct{}, n)
+	c, err := mqtt.DialClient(t.Context(), mqtt.ClientOptions{Options: fast(url), Receive: func(m mqtt.Received) {
+		<-ended
+		_ = m.Ack() // where the connection broke it is forgotten
+		got <- struct{}{}
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	for i := range n {
+		select {
+		case <-got:
+		case <-time.After(patience):
+			t.Fatalf("%d of %d arrive", i, n)
+		}
+	}
+}

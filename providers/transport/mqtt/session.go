@@ -126,7 +126,7 @@ func (c *Client) pahoOptions(s *session) *paho.ClientOptions {
 func (s *session) write(m Outgoing) error {
 	p := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
 	p.TopicName, p.Payload, p.Retain = m.Topic, m.Body, m.Retained
-	return p.Write(s.wire)
+	return p.Write(teller{s.wire})
 }
 
 // call waits for the broker's answer to a request on this session.

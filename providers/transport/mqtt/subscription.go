@@ -245,7 +245,6 @@ func (i *item) Nack(requeue bool) error {
 		return transport.ErrLost
 	}
 	i.settled.Do(func() {
-		<-s.slots
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		if i.msg.QoS == AtMostOnce {
@@ -253,6 +252,7 @@ func (i *item) Nack(requeue bool) error {
 		}
 		s.waiting = append([]*item{{sub: s, msg: i.msg, received: i.received, again: true}}, s.waiting...)
 		s.signal()
+		<-s.slots // not before: another would be handed out first
 	})
 	return nil
 }

@@ -2,8 +2,10 @@ package mqtt
 
 import (
 	"bufio"
+	"errors"
 	"net"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -20,7 +22,9 @@ const (
 )
 
 // A wire is a network connection that reads ahead and writes behind. A write
-// that fails ends reading too.
+// that fails ends reading too, but only after what the other side had sent: the
+// library, told of it, would close the connection at once, and with it lose what
+// a broker that went away had handed over.
 type wire struct {
 	net.Conn
 	in guard
@@ -43,7 +47,32 @@ func newWire(c net.Conn) *wire {
 
 func (w *wire) Read(p []byte) (int, error) { return w.in.Read(p) }
 
+// A teller is a wire whose Write says that the connection is broken.
+type teller struct{ *wire }
+
+func (t teller) Write(p []byte) (int, error) {
+	if err := t.send(p); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// Write does not tell that the connection is broken: Read does.
 func (w *wire) Write(p []byte) (int, error) {
+	if err := w.send(p); err != nil && !w.broken() {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// broken reports whether a write failed.
+func (w *wire) broken() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.err != nil
+}
+
+func (w *wire) send(p []byte) error {
 	w.in.sent(p)
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -52,13 +81,13 @@ func (w *wire) Write(p []byte) (int, error) {
 	}
 	switch {
 	case w.err != nil:
-		return 0, w.err
+		return w.err
 	case w.closed:
-		return 0, net.ErrClosed
+		return net.ErrClosed
 	}
 	w.waiting = append(w.waiting, p...)
 	w.changed.Broadcast()
-	return len(p), nil
+	return nil
 }
 
 // flush writes what waits until the wire is closed and nothing does.
@@ -82,8 +111,11 @@ func (w *wire) flush() {
 			w.err = err
 			w.changed.Broadcast()
 			w.mu.Unlock()
-			// The reader finds out; but first what the other side said at last.
-			_ = w.SetReadDeadline(time.Now().Add(flushTimeout))
+			// The reader finds out; but first what the other side said at last. One
+			// that is still there might go on for ever.
+			if !errors.Is(err, syscall.ECONNRESET) && !errors.Is(err, syscall.EPIPE) {
+				_ = w.SetReadDeadline(time.Now().Add(flushTimeout))
+			}
 			return
 		}
 		if cap(out) > writeBehind { // one large message
