@@ -10,7 +10,8 @@ import (
 // A mend puts right what mochi-mqtt 2.7 does otherwise than we promise:
 //
 //   - It acknowledges a QoS 1 message before it is queued for anybody, so that
-//     a crash in between loses it. Here it is delivered, and stored, first.
+//     a crash in between loses it. Here it is delivered, and stored, first, or written
+//     where it is not stored; see way.
 //   - It orders what waits for a session by the second of its creation, so that
 //     a backlog comes in any order. Here the creation is a number. (It compares
 //     16 bits of it: of a backlog across a multiple of 65 536 the later part
@@ -30,10 +31,11 @@ type mend struct {
 	number  *atomic.Int64
 	handing takeover
 	ids     *ids
+	way     *way
 }
 
 func newMend(s *mochi.Server, number *atomic.Int64) *mend {
-	h := &mend{server: s, number: number, ids: newIDs()}
+	h := &mend{server: s, number: number, ids: newIDs(), way: newWay()}
 	h.handing.init()
 	h.carrier = s.NewClient(nil, mochi.LocalListener, "msgflo-carrier", true)
 	h.carrier.Properties.ProtocolVersion = 4
@@ -46,7 +48,7 @@ func (h *mend) ID() string { return "mend" }
 // Provides implements mochi.Hook.
 func (h *mend) Provides(b byte) bool {
 	switch b {
-	case mochi.OnConnectAuthenticate, mochi.OnACLCheck, mochi.OnPublish, mochi.OnPacketRead, mochi.OnPacketEncode, mochi.OnPacketSent, mochi.OnDisconnect, mochi.OnSessionEstablish:
+	case mochi.OnConnectAuthenticate, mochi.OnACLCheck, mochi.OnPublish, mochi.OnPublished, mochi.OnQosPublish, mochi.OnPublishDropped, mochi.OnPacketRead, mochi.OnPacketEncode, mochi.OnPacketSent, mochi.OnDisconnect, mochi.OnSessionEstablish:
 		return true
 	}
 	return false
@@ -72,12 +74,28 @@ func (h *mend) OnSessionEstablish(cl *mochi.Client, pk packets.Packet) {
 func (h *mend) OnPublish(cl *mochi.Client, pk packets.Packet) (packets.Packet, error) {
 	if pk.FixedHeader.Qos == 0 || cl == h.carrier || cl.Properties.ProtocolVersion >= 5 {
 		pk.Created = h.number.Add(1)
+		if pk.FixedHeader.Qos > 0 && cl == h.carrier {
+			h.way.begin(pk.Created)
+		}
 		return pk, nil
 	}
 	if err := h.handing.queue(func() error { return h.server.InjectPacket(h.carrier, pk) }); err != nil {
 		return pk, err
 	}
 	return pk, packets.CodeSuccessIgnore
+}
+
+// OnQosPublish implements mochi.Hook.
+func (h *mend) OnQosPublish(cl *mochi.Client, pk packets.Packet, _ int64, _ int) { h.way.add(cl, pk) }
+
+// OnPublishDropped implements mochi.Hook.
+func (h *mend) OnPublishDropped(cl *mochi.Client, pk packets.Packet) { h.way.dropped(cl, pk.Created) }
+
+// OnPublished implements mochi.Hook.
+func (h *mend) OnPublished(cl *mochi.Client, pk packets.Packet) {
+	if cl == h.carrier {
+		h.way.wait(pk.Created)
+	}
 }
 
 // OnPacketRead gives a request of the client another id if a message to him has
@@ -106,8 +124,11 @@ func (h *mend) OnPacketEncode(cl *mochi.Client, pk packets.Packet) packets.Packe
 // been answered. Before that a message could be written first, and a client that
 // gets anything before the answer gives up.
 func (h *mend) OnPacketSent(cl *mochi.Client, pk packets.Packet, _ []byte) {
-	if pk.FixedHeader.Type == packets.Connack {
+	switch pk.FixedHeader.Type {
+	case packets.Connack:
 		h.handing.end(cl)
+	case packets.Publish:
+		h.way.sent(cl, pk)
 	}
 }
 

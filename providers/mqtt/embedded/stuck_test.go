@@ -13,8 +13,8 @@ import (
 	"github.com/msgflo/msgflo/providers/transport/mqtt"
 )
 
-// A device is a client that reads when the test wants. Its session is kept, and
-// it promises no sign of life.
+// A device is a client that reads when the test wants. Its session is kept if it
+// has a name, and it promises no sign of life.
 type device struct {
 	t *testing.T
 	net.Conn
@@ -29,7 +29,7 @@ func connectDevice(t *testing.T, addr, id string) device {
 	t.Cleanup(func() { c.Close() })
 	d := device{t, c}
 	p := packets.NewControlPacket(packets.Connect).(*packets.ConnectPacket)
-	p.ProtocolName, p.ProtocolVersion, p.ClientIdentifier = "MQTT", 4, id
+	p.ProtocolName, p.ProtocolVersion, p.ClientIdentifier, p.CleanSession = "MQTT", 4, id, id == ""
 	d.write(p)
 	return d
 }
@@ -76,6 +76,18 @@ func (d device) all(n int) {
 }
 
 const large = 200 // messages of a flood; more than what fits into the buffers of sockets
+
+// stuck waits until no more is taken.
+func stuck(t *testing.T, taken *atomic.Int32) {
+	t.Helper()
+	still := int32(-1)
+	until(t, "the publisher is stuck", func() bool {
+		before := still
+		still = taken.Load()
+		time.Sleep(100 * time.Millisecond)
+		return still == before
+	})
+}
 
 // flood sends them with QoS 1; taken counts what the broker has confirmed.
 func flood(t *testing.T, c *mqtt.Client) (taken *atomic.Int32) {
@@ -131,13 +143,7 @@ func TestStuckAndTakenOver(t *testing.T) {
 	where, _ := runWith(t, spec(), embedded.Options{Stall: time.Hour})
 	connectDevice(t, where.MQTT, "stuck").subscribe("flood/#")
 	taken := flood(t, client(t, "mqtt://"+where.MQTT))
-	still := int32(-1)
-	until(t, "the publisher is stuck", func() bool {
-		before := still
-		still = taken.Load()
-		time.Sleep(100 * time.Millisecond)
-		return still == before
-	})
+	stuck(t, taken)
 	connectDevice(t, where.MQTT, "stuck").all(large)
 	until(t, "all is taken", func() bool { return taken.Load() == large })
 }
@@ -232,4 +238,22 @@ func TestExactlyOnceBothWays(t *testing.T) {
 	}
 	d.Close()
 	connectDevice(t, where.MQTT, "device").all(n) // none was acknowledged
+}
+
+// TestKilledBeforeWritten: what is taken for a session that ends with its
+// connection is on its way to it, also when the broker is killed just then.
+func TestKilledBeforeWritten(t *testing.T) {
+	addr, kill := child(t, t.TempDir())
+	d := connectDevice(t, addr, "")
+	d.subscribe("flood/#")
+	taken := flood(t, client(t, "mqtt://"+addr))
+	stuck(t, taken)
+	kill()
+	n := int(taken.Load())
+	for i := range n {
+		_ = d.SetReadDeadline(time.Now().Add(patience))
+		if _, err := packets.ReadPacket(d); err != nil {
+			t.Fatalf("%d of %d messages that were taken arrive: %v", i, n, err)
+		}
+	}
 }
