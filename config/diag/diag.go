@@ -139,7 +139,26 @@ func Nearest(wrong string, known []string) string {
 			best, bestD = k, d
 		}
 	}
+	if best == "" {
+		return onlyWith(wrong, sorted)
+	}
 	return best
+}
+
+// onlyWith returns the one known name that begins with the wrong one or ends
+// with it as a word: que, ttl of message_ttl. Of several, none is likely.
+func onlyWith(part string, known []string) string {
+	found := ""
+	for _, k := range known {
+		if len(part) < 3 || !strings.HasPrefix(k, part) && !strings.HasSuffix(k, "_"+part) && !strings.HasSuffix(k, "-"+part) {
+			continue
+		}
+		if found != "" {
+			return ""
+		}
+		found = k
+	}
+	return found
 }
 
 // swapped reports whether two neighbouring letters are all that differs, which

@@ -3,10 +3,11 @@ package diag
 import "testing"
 
 func TestNearest(t *testing.T) {
-	known := []string{"name", "queue", "exchange", "env", "dead_letter", "one"}
+	known := []string{"name", "queue", "exchange", "env", "dead_letter", "one", "max_length", "max_bytes"}
 	for wrong, want := range map[string]string{
 		"nmae": "name", "quue": "queue", "evn": "env", "oen": "one", "NAME": "name", "deadletter": "dead_letter", "exchnge": "exchange",
-		"zzz": "", "x": "", "": "", "completely": "",
+		"que": "queue", "exch": "exchange", "letter": "dead_letter", "ame": "name",
+		"zzz": "", "x": "", "": "", "completely": "", "max": "",
 	} {
 		if got := Nearest(wrong, known); got != want {
 			t.Errorf("%q: %q, want %q", wrong, got, want)
