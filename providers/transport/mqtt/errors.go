@@ -9,6 +9,7 @@ import (
 	"io"
 	"io/fs"
 	"net"
+	"os"
 	"syscall"
 
 	"github.com/eclipse/paho.mqtt.golang/packets"
