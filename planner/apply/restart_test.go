@@ -121,3 +121,15 @@ func TestSaidAndWarned(t *testing.T) {
 		t.Errorf("%v", diags)
 	}
 }
+
+// A launcher of this machine has no block: that it is lost is told at the object.
+func TestLostWithoutABlock(t *testing.T) {
+	b := newBench(t)
+	b.deps.Decl = nil
+	c := &changes{err: &providers.ConnectionError{Headline: "Agent unreachable", Detail: "no folder"}}
+	b.deps.Open = func(addr.Provider) (providers.Provider, error) { return c, nil }
+	st := b.step(plan.Create, provA, "queue", "q", nil)
+	if _, diags := b.run(context.Background(), st); len(diags) != 1 || *diags[0].Subject != st.Decl {
+		t.Errorf("%v", diags)
+	}
+}
