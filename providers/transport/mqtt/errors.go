@@ -9,7 +9,6 @@ import (
 	"io"
 	"io/fs"
 	"net"
-	"os"
 	"syscall"
 
 	"github.com/eclipse/paho.mqtt.golang/packets"
