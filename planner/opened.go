@@ -22,9 +22,12 @@ func (l *linking) opened() {
 			openers[at] = append(openers[at], l.dSteps[n])
 		}
 	}
+	if len(openers) == 0 {
+		return
+	}
 	for n := range l.items {
 		it := &l.items[n]
-		if len(openers) == 0 || l.dSteps[n] < 0 || it.old.Opens != "" {
+		if l.dSteps[n] < 0 || it.old.Opens != "" {
 			continue
 		}
 		for a := range attributes {

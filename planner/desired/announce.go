@@ -5,6 +5,7 @@ import (
 
 	"github.com/msgflo/msgflo/config/addr"
 	"github.com/msgflo/msgflo/planner/desired/flow"
+	"github.com/msgflo/msgflo/providers/attr"
 	"github.com/msgflo/msgflo/providers/discovery/wire"
 )
 
@@ -115,11 +116,11 @@ func (p *player) announcement() string {
 		out := make([]wire.Port, 0, len(of))
 		for _, f := range of {
 			doc := p.docs[f]
-			t := attrText(doc, "type")
+			t := attr.Text(doc, "type")
 			if t == "" {
 				t = "any"
 			}
-			out = append(out, wire.Port{ID: f.ID, Queue: f.Queue, Type: t, Description: attrText(doc, "description"), Schema: attrText(doc, "schema")})
+			out = append(out, wire.Port{ID: f.ID, Queue: f.Queue, Type: t, Description: attr.Text(doc, "description"), Schema: attr.Text(doc, "schema")})
 		}
 		return out
 	}
@@ -134,11 +135,4 @@ func (p *player) announcement() string {
 		ID: p.role.Name, Role: p.role.Name, Component: component, Label: label, Icon: icon,
 		Inports: ports(p.role.Inports), Outports: ports(p.role.Outports),
 	}.Encode())
-}
-
-func attrText(v cty.Value, name string) string {
-	if v == cty.NilVal || isNull(v) || !v.Type().HasAttribute(name) {
-		return ""
-	}
-	return text(v.GetAttr(name))
 }

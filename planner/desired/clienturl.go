@@ -9,6 +9,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/config/diag"
+	"github.com/msgflo/msgflo/providers/attr"
 )
 
 const noHandover = "Broker URL cannot be handed over"
@@ -155,22 +156,22 @@ func (e *evaluator) secured(b *broker, u *url.URL) *url.URL {
 			q.Set(key, value)
 		}
 	}
-	for attr, key := range tlsKeys(u.Scheme) {
-		value := attrText(block, attr)
-		if value != "" && strings.HasSuffix(attr, "_file") {
+	for setting, key := range tlsKeys(u.Scheme) {
+		value := attr.Text(block, setting)
+		if value != "" && strings.HasSuffix(setting, "_file") {
 			path, err := filepath.Abs(filepath.Join(e.env.Dir, value))
 			if filepath.IsAbs(value) {
 				path, err = value, nil
 			}
 			if err != nil {
-				e.errorf(b.decl(), noHandover, "Where the %s of %s is cannot be told: %s.", attr, b.addr, err)
+				e.errorf(b.decl(), noHandover, "Where the %s of %s is cannot be told: %s.", setting, b.addr, err)
 				return nil
 			}
 			value = path
 		}
 		set(key, value)
 	}
-	if block.Type().HasAttribute("insecure") && isTrue(block.GetAttr("insecure")) && !isAMQP(u.Scheme) {
+	if attr.Bool(block, "insecure", false) && !isAMQP(u.Scheme) {
 		set("insecure", "true")
 	}
 	u.RawQuery = q.Encode()

@@ -192,7 +192,3 @@ func isPath(src hcl.Expression) bool {
 	_, ok := unwrap(src).(*hclsyntax.ScopeTraversalExpr)
 	return ok
 }
-
-func parseTraversal(s string) (hcl.Traversal, hcl.Diagnostics) {
-	return hclsyntax.ParseTraversalAbs([]byte(s), "", hcl.InitialPos)
-}

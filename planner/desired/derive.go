@@ -136,11 +136,7 @@ func (e *evaluator) gather() {
 func (e *evaluator) sameRole(a, b *player) {
 	hint := ""
 	if a.inst.block == b.inst.block && isNull(a.inst.val("role")) {
-		example := "\"" + a.inst.block.cfg.Name + "-${count.index}\""
-		if a.inst.block.exp.mode == byKey {
-			example = "each.key"
-		}
-		hint = " Without a role written, all instances have that of the block: write one, as in role = " + example + "."
+		hint = " Without a role written, all instances have that of the block: write one, as in role = " + a.inst.block.example() + "."
 	}
 	e.errorf(b.decl(), "Role taken twice", "%s and %s both have the role %q on %s. A role is unique on a broker, whichever graph or module it comes from: "+
 		"its processes share its queues. For several processes of one role, write replicas. The other one is declared at %s.%s",

@@ -128,8 +128,7 @@ func (e *evaluator) target(d *direct, s *scope) (*instance, bool) {
 		e.errorf(d.rng, "Unexpected instance key", "%s has neither count nor for_each, so there is one of it and no index is needed.", b.label())
 		return nil, false
 	case key == "" && d.attr != "":
-		e.errorf(d.rng, "Missing instance key", "%s has %s, so there are several: say which one is meant, for example %s[%s].", b.label(),
-			b.exp.mode, b.label(), b.exp.mode.index())
+		e.noKey(b.label(), b.exp.mode, d.rng)
 		return nil, false
 	case key == "":
 		return nil, true

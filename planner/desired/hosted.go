@@ -7,6 +7,7 @@ import (
 
 	"github.com/msgflo/msgflo/config/addr"
 	"github.com/msgflo/msgflo/config/diag"
+	"github.com/msgflo/msgflo/providers/attr"
 )
 
 const (
@@ -112,14 +113,14 @@ func (e *evaluator) sameAddress(on map[*broker]*host) {
 		if h == nil || h.server == nil {
 			continue
 		}
-		for _, attr := range []string{"listen", "websocket"} {
-			addr := attrText(h.server.object.Value, attr)
+		for _, setting := range []string{"listen", "websocket"} {
+			addr := attr.Text(h.server.object.Value, setting)
 			if addr == "" {
 				continue
 			}
 			if o := taken[addr]; o != nil && o != b {
 				e.errorf(b.decl(), "Address taken twice", "The servers of %s and %s would both listen at %s. Write another %s in the block embedded of one of them.",
-					o.addr, b.addr, diag.Escape(addr), attr)
+					o.addr, b.addr, diag.Escape(addr), setting)
 			}
 			taken[addr] = b
 		}

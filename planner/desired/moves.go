@@ -171,7 +171,7 @@ func (e *evaluator) wrongKey(at addr.Instance, rng hcl.Range) bool {
 	switch {
 	case b.exp.broken || b.exp.held:
 	case at.Key == "":
-		e.errorf(rng, "Missing instance key", "%s has %s, so there are several: say which one is meant, for example %s[%s].", b.label(), b.exp.mode, b.label(), b.exp.mode.index())
+		e.noKey(b.label(), b.exp.mode, rng)
 	default:
 		e.noInstance(b.label(), at.Key, b.exp.keys, rng)
 	}

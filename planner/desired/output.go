@@ -24,7 +24,7 @@ func (e *evaluator) output(m *module, o *config.Output, v *value) {
 			"it is then not shown, nor kept in state.", o.Name)
 		val = brokenVal
 	}
-	if m.path == "" && whollyKnown(val) && infinite(val) {
+	if m.path == "" && infinite(val) {
 		e.errorf(o.Value.Range(), infiniteNumber, "output.%s is infinite, or holds a number that is. "+divisionByZero, o.Name)
 		val = brokenVal
 	}

@@ -107,8 +107,7 @@ func (e *evaluator) wrongObject(f *field, d *direct, inst *instance) {
 		if d.block.exp.held {
 			return
 		}
-		e.errorf(d.rng, "Missing instance key", "%s has %s, so there are several: say which one is meant, for example %s[%s].",
-			d.block.label(), d.block.exp.mode, d.block.label(), d.block.exp.mode.index())
+		e.noKey(d.block.label(), d.block.exp.mode, d.rng)
 		return
 	}
 	e.errorf(d.rng, "Unsuitable value", "%s takes %s, or a name; %s is a %s.", f.Name, orList(f.Ref), inst.label(), inst.block.cfg.Type)

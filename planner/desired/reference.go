@@ -34,12 +34,8 @@ type want struct{ key, attr string }
 
 // name is the object key that the instance key stands for.
 func (w want) name() string {
-	if len(w.key) > 3 && w.key[1] == '"' {
-		if a, err := addr.Parse("x.x" + w.key); err == nil {
-			return keyText(a.Key)
-		}
-	}
-	return ""
+	text, _ := addr.Instance{Key: w.key}.KeyText()
+	return text
 }
 
 func allKeyed(ws []want) bool {
@@ -198,7 +194,7 @@ func (e *evaluator) misused(r *reference, m mode, label string) bool {
 		e.errorf(r.rng, "Unexpected instance key", "%s has neither count nor for_each, so there is one of it and no index is needed.", label)
 		return true
 	case m != single && attr && !r.indexed:
-		e.errorf(r.rng, "Missing instance key", "%s has %s, so there are several: say which one is meant, for example %s[%s].", label, m, label, m.index())
+		e.noKey(label, m, r.rng)
 		return true
 	}
 	return false
@@ -221,13 +217,9 @@ func keyOfValue(v cty.Value) string {
 	return ""
 }
 
-// keyText is the string within an address key.
-func keyText(key string) string {
-	t, diags := parseTraversal("x" + key)
-	if diags.HasErrors() || len(t) != 2 {
-		return ""
-	}
-	return stepName(t[1])
+// noKey words the error about several where one is meant.
+func (e *evaluator) noKey(label string, m mode, at hcl.Range) {
+	e.errorf(at, "Missing instance key", "%s has %s, so there are several: say which one is meant, for example %s[%s].", label, m, label, m.index())
 }
 
 // noInstance words the error about an index that leads nowhere.

@@ -241,7 +241,7 @@ func (e *evaluator) duplicates(all []*instance) {
 		}
 		hint := ""
 		if o.block == i.block && i.in.name >= 0 && i.vals[i.in.name].RawEquals(cty.StringVal(i.block.cfg.Name)) {
-			hint = " Without a name written, all instances have that of the block: write one, as in name = " + i.block.exp.mode.example() + "."
+			hint = " All instances have the name of the block: give each its own, as in name = " + i.block.example() + "."
 		}
 		e.errorf(i.block.cfg.Decl, "Declared twice", "%s and %s are one and the same %s on %s: all that names it is equal. The other one is declared at %s.%s",
 			o.label(), i.label(), i.block.cfg.Type, i.broker.addr, o.block.cfg.Decl, hint)
@@ -250,9 +250,9 @@ func (e *evaluator) duplicates(all []*instance) {
 }
 
 // example is a name that differs by instance.
-func (m mode) example() string {
-	if m == byCount {
-		return `"jobs-${count.index}"`
+func (b *block) example() string {
+	if b.exp.mode == byCount {
+		return `"` + b.cfg.Name + `-${count.index}"`
 	}
 	return "each.key"
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/msgflo/msgflo/config/addr"
 	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/attr"
 )
 
 // missing reports what wanted objects need, is not there and is not declared:
@@ -65,11 +66,8 @@ func declared(r *Request, typ string) []string {
 	var names []string
 	for i := range r.Want {
 		o := &r.Want[i]
-		if o.Type != typ || !o.Value.Type().HasAttribute("name") {
-			continue
-		}
-		if v, _ := o.Value.GetAttr("name").Unmark(); v.IsKnown() && !v.IsNull() {
-			names = append(names, v.AsString())
+		if name := attr.Text(o.Value, "name"); o.Type == typ && name != "" {
+			names = append(names, name)
 		}
 	}
 	return names
