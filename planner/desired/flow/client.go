@@ -100,7 +100,7 @@ func (c client) inport(queue string, durable bool) declaration {
 	d := declaration{durable: durable && !c.inTransient}
 	d.autoDelete = !d.durable
 	if c.selfBound {
-		d.deadLetter = deadPrefix + queue
+		d.deadLetter = DeadPrefix + queue
 	}
 	return d
 }

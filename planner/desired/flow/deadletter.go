@@ -53,11 +53,11 @@ func (l *lowering) deadLetters() {
 // that take them (§3.2). A client that does not name that exchange as the queue's
 // argument needs a policy that does (§2.3).
 func (l *lowering) letterbox(b *letterbox) {
-	name, queue := deadPrefix+b.queue, place{typeQueue, b.queue}
+	name, queue := DeadPrefix+b.queue, place{typeQueue, b.queue}
 	if !l.short(name, b.first) {
 		return
 	}
-	c := b.first.to.derived(deadPrefix, "dead letter", "the dead letters of", b.first.Decl)
+	c := b.first.to.derived(DeadPrefix, "dead letter", "the dead letters of", b.first.Decl)
 	box := l.declare(place{typeExchange, name}, declaration{kind: fanout, durable: true}, c)
 	if box.made == nil && box.how.kind != fanout {
 		l.errorf(l.declared.things[place{typeExchange, name}].decl, "Dead letters would be lost", "%s is a %s exchange, and dead letters of %s go to it. They keep the routing key that they came with, "+

@@ -79,7 +79,7 @@ func (l *lowering) ruling(queue string) *rule {
 // declared policy that holds for the queue would not hold any more beside it, so
 // that ours repeats what it says.
 func (l *lowering) deadLetterPolicy(b *letterbox, box *thing, c *claim) *thing {
-	name := deadPrefix + b.queue
+	name := DeadPrefix + b.queue
 	definition, priority := map[string]cty.Value{}, int64(ownPriority)
 	top := l.ruling(b.queue)
 	if top != nil {

@@ -8,10 +8,10 @@ import (
 	"github.com/msgflo/msgflo/config/addr"
 )
 
-// The names that MsgFlo puts before those of ports (§3.2).
+// The prefixes of exchanges that MsgFlo puts between ports (§3.2).
 const (
-	outPrefix  = "out-"
-	deadPrefix = "dead-"
+	OutPrefix  = "out-"
+	DeadPrefix = "dead-"
 )
 
 // rabbitmq lowers to queues, exchanges, bindings and policies.
@@ -144,11 +144,11 @@ func (l *lowering) edge(k *link) {
 // roundrobin puts a direct exchange between. It works because publishers of
 // this world leave the routing key empty.
 func (l *lowering) roundrobin(k *link, queue place, c *claim) {
-	name := outPrefix + k.from.Queue
+	name := OutPrefix + k.from.Queue
 	if !l.short(name, k) {
 		return
 	}
-	between := k.from.derived(outPrefix, roundrobin, "a roundrobin edge from", k.Decl)
+	between := k.from.derived(OutPrefix, roundrobin, "a roundrobin edge from", k.Decl)
 	out := l.declare(place{typeExchange, name}, declaration{kind: direct, durable: true}, between)
 	k.from.party.relations.after(out,
 		l.bind(k.from.Queue, place{typeExchange, name}, between, false),

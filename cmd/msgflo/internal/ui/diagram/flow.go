@@ -5,13 +5,8 @@ import (
 	"strings"
 
 	"github.com/msgflo/msgflo/config/addr"
+	lowering "github.com/msgflo/msgflo/planner/desired/flow"
 	"github.com/msgflo/msgflo/planner/plan"
-)
-
-// The prefixes of exchanges that MsgFlo puts between ports (msgflo-wire.md §3.2).
-const (
-	outPrefix  = "out-"
-	deadPrefix = "dead-"
 )
 
 // A flow is participants, the ways of messages between their ports, and what
@@ -187,7 +182,7 @@ func (f *flow) way(o attrs) {
 	case "binding":
 		w.to = end{o.Provider, vhost, o.text("destination"), cmp.Or(o.text("destination_type"), "queue")}
 		w.key = o.text("routing_key")
-		if f.hidden[w.to] && strings.HasPrefix(w.to.name, outPrefix) {
+		if f.hidden[w.to] && strings.HasPrefix(w.to.name, lowering.OutPrefix) {
 			w.hop = roundRobin
 		}
 		f.lead(end{o.Provider, vhost, o.text("source"), "exchange"}, w)
@@ -201,7 +196,7 @@ func (f *flow) way(o attrs) {
 	case "exchange":
 		f.overflow(o, o.text("alternate"), alternate)
 		// For clients that declare no argument a policy names this exchange.
-		if name, ok := strings.CutPrefix(o.text("name"), deadPrefix); ok && o.Addr.Owner != "" {
+		if name, ok := strings.CutPrefix(o.text("name"), lowering.DeadPrefix); ok && o.Addr.Owner != "" {
 			f.lead(end{o.Provider, vhost, name, "queue"}, way{hop: deadLetter, action: w.action,
 				to: end{o.Provider, vhost, o.text("name"), "exchange"}})
 		}

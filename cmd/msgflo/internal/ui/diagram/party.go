@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/msgflo/msgflo/config/addr"
+	lowering "github.com/msgflo/msgflo/planner/desired/flow"
 	"github.com/msgflo/msgflo/planner/plan"
 )
 
@@ -104,7 +105,7 @@ func (p *party) carrier(o attrs) {
 
 // between reports whether an exchange is one that MsgFlo puts between ports.
 func between(name string) bool {
-	return strings.HasPrefix(name, outPrefix) || strings.HasPrefix(name, deadPrefix)
+	return strings.HasPrefix(name, lowering.OutPrefix) || strings.HasPrefix(name, lowering.DeadPrefix)
 }
 
 // touch takes note of what becomes of one of a foreign participant's objects.
