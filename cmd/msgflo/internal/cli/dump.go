@@ -36,11 +36,12 @@ func (a *app) dumpCommand() *cli.Command {
 
 func (a *app) dump(ctx context.Context, m *mail, queue string) error {
 	fetch := false
-	pick := func(ms *workspace.Messages) (addr.Provider, error) {
-		on, err := ms.Broker(m.broker)
+	pick := func(ms *workspace.Messages) (on addr.Provider, err error) {
 		if c, ok := workspace.ParseCarrier(queue); ok && c.Kind != workspace.Exchange { // the words of send and tap
 			queue = c.Name
 			on, err = ms.BrokerOf(c, m.broker)
+		} else {
+			on, err = ms.Broker(m.broker)
 		}
 		if err == nil {
 			fetch = ms.Transient(ctx, on, queue)

@@ -159,12 +159,9 @@ func siblings(d string) []string {
 	return names
 }
 
-// targets reads addresses: those of a flag, or the arguments of a command,
-// whose name is of two words.
+// targets reads addresses; whose are they is for the error: `-target` or, of
+// arguments, `state show`.
 func targets(whose string, texts []string) ([]addr.Target, error) {
-	if !strings.Contains(whose, " ") {
-		whose = "-" + whose
-	}
 	var out []addr.Target
 	for _, s := range texts {
 		t, err := addr.ParseTarget(s)

@@ -6,8 +6,11 @@ import (
 )
 
 func TestTargetsSayWhose(t *testing.T) {
-	for whose, want := range map[string]string{"target": `-target: "x" is no address`, "state show": `state show: "x" is no address`} {
-		if _, err := targets(whose, []string{"x"}); err == nil || !strings.HasPrefix(err.Error(), want) {
+	bad := []string{"x"}
+	for whose, o := range map[string]options{
+		"-target": {target: bad}, "-exclude": {exclude: bad}, "-replace": {replace: bad}, "-allow-message-loss": {allow: bad},
+	} {
+		if _, err := o.planOptions(); err == nil || !strings.HasPrefix(err.Error(), whose+`: "x" is no address`) {
 			t.Errorf("%s: %v", whose, err)
 		}
 	}

@@ -17,6 +17,7 @@ import (
 
 	"github.com/msgflo/msgflo/cmd/msgflo/internal/workspace"
 	"github.com/msgflo/msgflo/config/addr"
+	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/providers/transport"
 )
 
@@ -25,7 +26,7 @@ type mail struct {
 	broker string
 	count  int
 	raw    bool
-	keys   []string // routing keys
+	keys   []string // routing keys that tap listens to
 }
 
 func (a *app) flagsMail(m *mail) []cli.Flag {
@@ -79,13 +80,11 @@ func (a *app) messages(ctx context.Context, pick func(*workspace.Messages) (addr
 		return err
 	}
 	at, err := pick(m)
-	if _, told := errors.AsType[interface {
-		error
-		Summary() string
-	}](err); told || err != nil && ctx.Err() != nil {
-		return interrupted(ctx, err) // the broker's answer, not what was written
-	}
-	if err != nil {
+	var answer diag.Summarizer // the broker's, nothing that is wrong with what was written
+	switch {
+	case errors.As(err, &answer) || err != nil && ctx.Err() != nil:
+		return interrupted(ctx, err)
+	case err != nil:
 		return usagef("%v", err)
 	}
 	conn, err := m.Dial(ctx, at)

@@ -84,16 +84,16 @@ func (o *options) planOptions() (workspace.PlanOptions, error) {
 	if err != nil {
 		return p, err
 	}
-	if p.Only, err = targets("target", o.target); err != nil {
+	if p.Only, err = targets("-target", o.target); err != nil {
 		return p, err
 	}
-	if p.Exclude, err = targets("exclude", o.exclude); err != nil {
+	if p.Exclude, err = targets("-exclude", o.exclude); err != nil {
 		return p, err
 	}
-	if p.Replace, err = targets("replace", o.replace); err != nil {
+	if p.Replace, err = targets("-replace", o.replace); err != nil {
 		return p, err
 	}
-	p.AllowLoss, err = targets("allow-message-loss", o.allow)
+	p.AllowLoss, err = targets("-allow-message-loss", o.allow)
 	return p, err
 }
 

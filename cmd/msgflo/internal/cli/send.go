@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -133,15 +134,15 @@ func unroutable(to transport.Address, target string) string {
 // destination finds what a parcel is for: the broker, the address there, and how people
 // call it.
 func destination(ctx context.Context, ms *workspace.Messages, p parcel, broker string) (on addr.Provider, to transport.Address, what string, err error) {
-	if p.target == "" {
-		on, err = ms.Broker(broker)
-		return on, transport.ToQueue(p.queue), fmt.Sprintf("queue %q", p.queue), err
-	}
 	c, bare := workspace.ParseCarrier(p.target)
 	if p.key != "" && c.Kind != workspace.Exchange {
-		return on, to, "", fmt.Errorf("-key is the routing key of a message to an exchange, as in `send -key order.new exchange:events`; %s takes messages without one", diag.Escape(p.target))
+		return on, to, "", fmt.Errorf("-key is the routing key of a message to an exchange, as in `send -key order.new exchange:events`; %s takes messages without one", diag.Escape(cmp.Or(p.target, p.queue)))
 	}
-	if bare {
+	switch {
+	case p.target == "":
+		on, err = ms.Broker(broker)
+		return on, transport.ToQueue(p.queue), fmt.Sprintf("queue %q", p.queue), err
+	case bare:
 		if on, err = ms.BrokerOf(c, broker); err != nil {
 			return on, to, "", err
 		}

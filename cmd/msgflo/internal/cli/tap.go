@@ -28,7 +28,8 @@ func (a *app) tapCommand() *cli.Command {
 			"and where several routing keys are heard, the topic or key stands before the payload. Of queue:NAME it hears what exchanges lead there: to\n" +
 			"read the queue itself would take from it, and `dump` does. (A stream can be read as it is.) Examples:\n" +
 			"  msgflo tap resize.in\n  msgflo tap 'topic:home/#'\n  msgflo tap -key 'order.*' exchange:events",
-		Flags: append(a.flagsMail(&m), a.o.flagJSON(), flagKeys(&m),
+		Flags: append(a.flagsMail(&m), a.o.flagJSON(),
+			list("key", "only messages with the routing `KEY` (exchange:NAME); may be repeated", &m.keys),
 			flagCount(&m, 0, "stop after `N` messages"),
 			flagRaw(&m)),
 		Action: func(ctx context.Context, c *cli.Command) error {
@@ -39,11 +40,6 @@ func (a *app) tapCommand() *cli.Command {
 			return a.tap(ctx, &m, target)
 		},
 	}
-}
-
-// flagKeys is of the commands that know exchanges.
-func flagKeys(m *mail) cli.Flag {
-	return &cli.StringSliceFlag{Name: "key", Usage: "only messages with the routing `KEY` (exchange:NAME); may be repeated", Destination: &m.keys}
 }
 
 // A listening is what tap listens to.
@@ -107,12 +103,12 @@ func (l listening) describe(target string) string {
 }
 
 func (a *app) printTapped(m *mail, target string, named bool, d transport.Delivery) error {
-	if !a.o.json && named && !m.raw {
-		if _, err := fmt.Fprint(a.env.Stdout, diag.Escape(cmp.Or(d.Topic, d.Key, `""`)), " "); err != nil {
-			return err
-		}
-	}
 	if !a.o.json {
+		if named && !m.raw {
+			if _, err := fmt.Fprint(a.env.Stdout, diag.Escape(cmp.Or(d.Topic, d.Key, `""`)), " "); err != nil {
+				return err
+			}
+		}
 		return a.printPayload(d.Body, m.raw)
 	}
 	line := tapped{Time: d.Received.UTC(), Target: target, Topic: d.Topic, Key: d.Key, Retained: d.Retained, Payload: payloadJSON(d.Body), ContentType: d.ContentType, Headers: d.Headers}
@@ -129,10 +125,10 @@ func (a *app) printTapped(m *mail, target string, named bool, d transport.Delive
 // listen is what to listen to for a target, and the broker that has it.
 func listen(ctx context.Context, ms *workspace.Messages, target string, m *mail) (on addr.Provider, l listening, err error) {
 	c, bare := workspace.ParseCarrier(target)
+	if len(m.keys) > 0 && c.Kind != workspace.Exchange {
+		return on, l, fmt.Errorf("-key chooses among the messages of an exchange, as in `tap -key 'order.*' exchange:events`; of %s all that comes is heard", diag.Escape(target))
+	}
 	if !bare {
-		if len(m.keys) > 0 {
-			return on, l, fmt.Errorf("-key chooses among the messages of an exchange; all that passes %s is heard", diag.Escape(target))
-		}
 		on, l.sources, err = tapSources(ms, target, m.broker)
 		return on, l, err
 	}

@@ -23,12 +23,11 @@ import (
 // roles, what is bound to what, and connections to its brokers. It reads no state and
 // changes none. Close it always.
 type Messages struct {
-	s         *Session
-	brokers   map[addr.Provider]desired.Broker
-	ports     []Endpoint
-	links     []link
-	transient map[[2]string]bool    // queues that are declared so, by broker and name
-	types     map[carrierKey]string // of queues and exchanges that are declared
+	s        *Session
+	brokers  map[addr.Provider]desired.Broker
+	ports    []Endpoint
+	links    []link
+	declared map[carrierKey]carried // queues and exchanges
 }
 
 // An Endpoint is a port of a role, with what carries it.
@@ -59,7 +58,7 @@ func (w *Workspace) Messages(ctx context.Context) (*Messages, hcl.Diagnostics) {
 		_ = s.pool.Close() // nothing was changed through it
 		return nil, diags
 	}
-	m := &Messages{s: s, brokers: map[addr.Provider]desired.Broker{}, transient: map[[2]string]bool{}, types: map[carrierKey]string{}}
+	m := &Messages{s: s, brokers: map[addr.Provider]desired.Broker{}, declared: map[carrierKey]carried{}}
 	for a, b := range res.Providers {
 		if !b.Type.Launcher {
 			m.brokers[a] = b
@@ -103,19 +102,14 @@ func (m *Messages) Broker(name string) (addr.Provider, error) {
 // Transient tells whether a queue goes with its last consumer, as far as the
 // broker or the configuration can say.
 func (m *Messages) Transient(ctx context.Context, on addr.Provider, queue string) bool {
-	if m.transient[[2]string{on.Name, queue}] {
+	if m.declared[carrierKey{on, Carrier{Queue, queue}}].transient {
 		return true
 	}
-	b := m.brokers[on]
-	if b.Type.Resources["queue"] == nil {
+	if !m.has(on, Queue) {
 		return false
 	}
-	p, err := m.s.pool.Open(on)
-	if err != nil {
-		return false
-	}
-	got, err := p.Read(ctx, []providers.Query{{Type: "queue", Value: queueValue(b, "", queue)}})
-	return err == nil && len(got) == 1 && got[0].Err == nil && attr.Bool(got[0].Value, "auto_delete", false)
+	got, err := m.look(ctx, on, Queue, queue)
+	return err == nil && got[queue].transient
 }
 
 // Dial connects to a broker for messages. The caller closes the connection.
@@ -210,7 +204,7 @@ func (m *Messages) Taps(p Endpoint) []transport.Source {
 		}
 	}
 	// Node clients bind an exchange of their inport's name themselves.
-	if _, declared := m.types[carrierKey{p.Broker, Exchange, p.Carrier}]; declared {
+	if _, ok := m.declared[carrierKey{p.Broker, Carrier{Exchange, p.Carrier}}]; ok {
 		add(transport.Source{Exchange: p.Carrier})
 	}
 	return out
@@ -240,15 +234,11 @@ func (m *Messages) Leads(from, to Endpoint) bool {
 	return false
 }
 
-// enter takes note of what an object says of bindings.
+// enter takes note of what an object says of carriers and bindings.
 func (m *Messages) enter(o *desired.Object) {
 	switch o.Type {
-	case "queue", "exchange":
-		m.types[carrierKey{o.Provider, o.Type, attr.Text(o.Value, "name")}] = attr.Text(o.Value, "type")
-	}
-	switch o.Type {
-	case "queue":
-		m.transient[[2]string{o.Provider.Name, attr.Text(o.Value, "name")}] = attr.Bool(o.Value, "auto_delete", false)
+	case Queue, Exchange:
+		m.declared[carrierKey{o.Provider, Carrier{o.Type, attr.Text(o.Value, "name")}}] = carriedOf(o.Value)
 	case "binding":
 		m.links = append(m.links, link{o.Provider, linkOf(o.Value)})
 	case "route":

@@ -21,10 +21,10 @@ import (
 // queue:jobs. The name is whatever follows the colon.
 type Carrier struct{ Kind, Name string }
 
-// carrierKey is where a carrier of that name is.
+// carrierKey is a carrier on a broker.
 type carrierKey struct {
-	broker     addr.Provider
-	kind, name string
+	broker addr.Provider
+	Carrier
 }
 
 // String is the carrier as people write it.
@@ -92,8 +92,13 @@ func (m *Messages) misfit(c Carrier, on addr.Provider) error {
 
 // A carried is what is known of a queue or exchange.
 type carried struct {
-	absent bool   // the broker says that there is none
-	typ    string // direct, stream …; "" where nobody says it
+	absent    bool   // the broker says that there is none
+	typ       string // direct, stream …; "" where nobody says it
+	transient bool   // a queue that goes with its last consumer
+}
+
+func carriedOf(v cty.Value) carried {
+	return carried{typ: attr.Text(v, "type"), transient: attr.Bool(v, "auto_delete", false)}
 }
 
 // look asks the broker about queues or exchanges by their names. What it does
@@ -113,13 +118,13 @@ func (m *Messages) look(ctx context.Context, on addr.Provider, kind string, name
 	}
 	out := make(map[string]carried, len(names))
 	for i, n := range names {
-		v := got[i].Value
-		c := carried{absent: got[i].Err == nil && v != cty.NilVal && v.IsNull()}
-		if got[i].Err == nil && attr.Given(v) {
-			c.typ = attr.Text(v, "type")
+		var c carried
+		if v := got[i].Value; got[i].Err == nil && v != cty.NilVal {
+			c = carriedOf(v)
+			c.absent = v.IsNull()
 		}
 		if c.typ == "" && !c.absent {
-			c.typ = cmp.Or(m.types[carrierKey{on, kind, n}], builtin(n))
+			c.typ = cmp.Or(m.declared[carrierKey{on, Carrier{kind, n}}].typ, builtin(n))
 		}
 		out[n] = c
 	}
@@ -145,14 +150,14 @@ func (m *Messages) find(ctx context.Context, on addr.Provider, c Carrier) (carri
 	if err != nil || !got[c.Name].absent {
 		return got[c.Name], err
 	}
-	if _, ok := m.types[carrierKey{on, c.Kind, c.Name}]; ok {
+	if _, ok := m.declared[carrierKey{on, c}]; ok {
 		return carried{}, absence(c, "is declared, and not on the broker: `msgflo apply` makes it.")
 	}
 	other := Carrier{map[string]string{Queue: Exchange, Exchange: Queue}[c.Kind], c.Name}
 	var names []string
-	for k := range m.types {
-		if k.broker == on && k.kind == c.Kind {
-			names = append(names, k.name)
+	for k := range m.declared {
+		if k.broker == on && k.Kind == c.Kind {
+			names = append(names, k.Name)
 		}
 	}
 	for _, o := range m.list(ctx, on) {
@@ -222,12 +227,10 @@ func (m *Messages) Known(ctx context.Context, on addr.Provider, c Carrier) error
 }
 
 // Carrying says what to listen to for what passes a carrier; keys are routing
-// keys to listen to, none for all. Of a queue it is what leads into it. Whole: the
+// keys of an exchange to listen to, none for all. Of a queue it is what leads into it. Whole: the
 // carrier itself can be read without taking from it (a topic, a stream).
 func (m *Messages) Carrying(ctx context.Context, on addr.Provider, c Carrier, keys []string) (sources []transport.Source, whole bool, err error) {
 	switch {
-	case len(keys) > 0 && c.Kind != Exchange:
-		return nil, false, fmt.Errorf("-key chooses among the messages of an exchange, as in `tap -key 'order.*' exchange:events`; %s has no routing keys", diag.Escape(c.String()))
 	case c.Kind == Topic && strings.HasPrefix(c.Name, "$share/"):
 		return nil, false, fmt.Errorf("%s is a shared subscription: it would take messages away from the others of its group. Listen to the topic itself, without $share/GROUP/", diag.Escape(c.String()))
 	case c.Kind == Topic:
