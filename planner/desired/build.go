@@ -122,7 +122,7 @@ func (e *evaluator) run() *Result {
 	e.imports()
 	all := e.derive(e.objects())
 	e.relate(all)
-	r := &Result{Objects: make([]Object, 0, len(all)), Providers: map[addr.Provider]Broker{}, Variables: map[string]cty.Value{}}
+	r := &Result{Objects: make([]Object, 0, len(all)), Providers: map[addr.Provider]Broker{}}
 	for _, i := range all {
 		if !i.failed {
 			r.Objects = append(r.Objects, *i.object)
@@ -138,11 +138,7 @@ func (e *evaluator) run() *Result {
 			r.Providers[l.addr] = Broker{Addr: l.addr, Type: l.typ, Config: l.config, Decl: l.decl()}
 		}
 	}
-	for name, v := range e.root.vars {
-		if val := e.valueOf(v); !traitsOf(val).broken && !traitsOf(val).held {
-			r.Variables[name] = val
-		}
-	}
+	r.Variables = e.variables()
 	r.Roles = e.roles()
 	r.Outputs = e.rootOutputs()
 	r.Queries = e.openQueries()

@@ -31,3 +31,22 @@ func Settings(m *config.Module, env Env, attrs map[string]*hcl.Attribute) (map[s
 	}
 	return out, e.sorted()
 }
+
+// Variables evaluates the root's variables alone, as Result.Variables has them.
+// Those that are wrong, or wait for a data source, are left out: Build reports
+// them.
+func Variables(m *config.Module, env Env) map[string]cty.Value {
+	e := newEvaluator(m, env)
+	e.rootVariables()
+	return e.variables()
+}
+
+func (e *evaluator) variables() map[string]cty.Value {
+	out := make(map[string]cty.Value, len(e.root.vars))
+	for name, v := range e.root.vars {
+		if val := e.valueOf(v); !traitsOf(val).broken && !traitsOf(val).held {
+			out[name] = val
+		}
+	}
+	return out
+}

@@ -28,7 +28,8 @@ func example() *Plan {
 				Holes: []Hole{{Path: "password", Secret: true}, {Path: "peer", Addr: &prev, Attr: "id"}}, Needs: []StepID{ID(Delete, jobs)},
 				Decl: hcl.Range{Filename: "a.flo.hcl", Start: hcl.Pos{Line: 3, Column: 1, Byte: 9}}, Record: Recorded{Owned: true, Within: []addr.Instance{prev}}},
 		},
-		Drift: []Drift{{Addr: jobs, Provider: main, Gone: true}},
+		Drift:      []Drift{{Addr: jobs, Provider: main, Gone: true}},
+		SecretVars: []string{"password"}, SecretHashes: map[string]string{"password": "$argon2id$"},
 	}
 }
 

@@ -185,6 +185,7 @@ type Plan struct {
 	Cut           []string                   `json:"cut,omitempty"`              // sources whose secret literals were cut out: `apply FILE` reads them again
 	Variables     map[string]json.RawMessage `json:"variables,omitempty"`        // values that are not sensitive
 	SecretVars    []string                   `json:"secret_variables,omitempty"` // must be given again at apply
+	SecretHashes  map[string]string          `json:"secret_hashes,omitempty"`    // argon2id of those that must be given with the same value; older plans have none
 	Dir           string                     `json:"dir,omitempty"`              // the configuration's directory as given
 }
 

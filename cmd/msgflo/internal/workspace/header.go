@@ -4,10 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
-	"slices"
 
 	"github.com/hashicorp/hcl/v2"
-	"github.com/zclconf/go-cty/cty"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
 
 	"github.com/msgflo/msgflo/config/diag"
@@ -141,26 +139,4 @@ func recordOutputs(prior map[string]state.Output, want map[string]desired.Output
 		out[name] = rec
 	}
 	return out, nil
-}
-
-// Embed puts the configuration's sources and the values of variables into a
-// plan that is to be saved. Secrets stay out: they are asked for again.
-func (s *Session) Embed(p *Planned) hcl.Diagnostics {
-	src, cut := s.w.module.EmbeddedSources(s.w.o.Dir)
-	p.Plan.Sources, p.Plan.Cut = src, cut
-	p.Plan.Variables = map[string]json.RawMessage{}
-	for name, v := range p.Desired.Variables {
-		decl := s.w.module.Variables[name]
-		if v.ContainsMarked() || decl.Sensitive || decl.Ephemeral {
-			p.Plan.SecretVars = append(p.Plan.SecretVars, name)
-			continue
-		}
-		b, err := ctyjson.Marshal(v, cty.DynamicPseudoType)
-		if err != nil {
-			return diag.At(err, decl.Decl)
-		}
-		p.Plan.Variables[name] = b
-	}
-	slices.Sort(p.Plan.SecretVars)
-	return nil
 }

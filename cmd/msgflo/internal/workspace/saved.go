@@ -6,11 +6,9 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
-	ctyjson "github.com/zclconf/go-cty/cty/json"
 
 	"github.com/msgflo/msgflo/config"
 	"github.com/msgflo/msgflo/config/addr"
@@ -65,38 +63,6 @@ func restore(dir string, p *plan.Plan) (map[string][]byte, hcl.Diagnostics) {
 	return out, diags
 }
 
-// savedVars takes plain values from the plan and secret ones from today's
-// variables; giving a plain one again is an error, as it could only differ.
-func (w *Workspace) savedVars(p *plan.Plan) hcl.Diagnostics {
-	given, files, diags := config.LoadVars(w.o.Dir, w.o.VarArgs, w.o.Environ, w.module.Variables)
-	w.extra = files
-	w.vars = map[string]config.Var{}
-	for name, raw := range p.Variables {
-		if g, ok := given[name]; ok && strings.HasPrefix(g.Source, "-var") {
-			diags = append(diags, diag.Error(hcl.Range{}, "Variable is part of the plan",
-				fmt.Sprintf("The saved plan holds the value of var.%s already. Leave %s out; to use another value, make a new plan.", name, g.Source)))
-			continue
-		}
-		v, err := ctyjson.Unmarshal(raw, cty.DynamicPseudoType)
-		if err != nil {
-			return append(diags, diag.At(fmt.Errorf("the plan's value of var.%s cannot be read: %w", name, err), hcl.Range{})...)
-		}
-		w.vars[name] = config.Var{Value: v, Source: "the plan file"}
-	}
-	for _, name := range p.SecretVars {
-		v, ok := given[name]
-		if decl := w.module.Variables[name]; !ok && decl != nil && decl.Default == cty.NilVal {
-			diags = append(diags, diag.Error(decl.Decl, "Secret variable not given",
-				fmt.Sprintf("var.%s is secret, so its value is not in the plan file. Set MSGFLO_VAR_%s, or give -var or -var-file, as when the plan was made.", name, name)))
-			continue
-		}
-		if ok {
-			w.vars[name] = v
-		}
-	}
-	return diags
-}
-
 // Saved prepares a saved plan for Apply: it refuses if the state has moved, or
 // if a live object that the plan touches is no longer as planned.
 func (s *Session) Saved(ctx context.Context, p *plan.Plan) (*Planned, hcl.Diagnostics) {
@@ -116,6 +82,7 @@ func (s *Session) Saved(ctx context.Context, p *plan.Plan) (*Planned, hcl.Diagno
 	if diags.HasErrors() {
 		return nil, diags
 	}
+	diags = append(diags, s.w.Orphans(ctx, s.snap.Lineage)...)
 	out := &Planned{Plan: p, Desired: res, Types: s.types(), secrets: values(res.Objects), data: data}
 	touched := map[addr.Instance]bool{}
 	for i := range p.Steps {
