@@ -37,11 +37,14 @@ func (a *app) dumpCommand() *cli.Command {
 func (a *app) dump(ctx context.Context, m *mail, queue string) error {
 	fetch := false
 	pick := func(ms *workspace.Messages) (on addr.Provider, err error) {
-		if c, ok := workspace.ParseCarrier(queue); ok && c.Kind != workspace.Exchange { // the words of send and tap
+		switch c, bare := workspace.ParseCarrier(queue); { // the words of send and tap
+		case !bare:
+			on, err = ms.Broker(m.broker)
+		case c.Kind == workspace.Exchange:
+			err = fmt.Errorf("an exchange keeps no messages that could be taken out: `tap %s` listens to it, and dump takes queue:NAME or topic:NAME", diag.Escape(queue))
+		default:
 			queue = c.Name
 			on, err = ms.BrokerOf(c, m.broker)
-		} else {
-			on, err = ms.Broker(m.broker)
 		}
 		if err == nil {
 			fetch = ms.Transient(ctx, on, queue)
