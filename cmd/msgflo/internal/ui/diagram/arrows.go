@@ -1,6 +1,7 @@
 package diagram
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
@@ -143,6 +144,18 @@ func (f *flow) packets(o attrs) {
 		f.homes[id] = home{broker: at.provider, module: o.Addr.Module}
 		f.arrive(tail{id: id, n: -1}, at, way{action: f.actions[o.Addr], graph: o.graph()})
 	}
+}
+
+// payload is what a message holds, short.
+func payload(s string) string {
+	const most = 40
+	if json.Valid([]byte(s)) {
+		s = strings.Join(strings.Fields(s), " ")
+	}
+	if r := []rune(s); len(r) > most {
+		return string(r[:most]) + "…"
+	}
+	return s
 }
 
 // references draws that a participant's settings name another's queue, where no

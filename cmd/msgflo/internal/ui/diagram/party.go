@@ -2,7 +2,6 @@ package diagram
 
 import (
 	"cmp"
-	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
@@ -136,16 +135,4 @@ func (p *party) below() string {
 		return "foreign"
 	}
 	return p.Component
-}
-
-// payload is what a message holds, short.
-func payload(s string) string {
-	const most = 40
-	if json.Valid([]byte(s)) {
-		s = strings.Join(strings.Fields(s), " ")
-	}
-	if r := []rune(s); len(r) > most {
-		return string(r[:most]) + "…"
-	}
-	return s
 }
