@@ -1,7 +1,6 @@
 package config
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"strconv"
@@ -174,15 +173,8 @@ func (d *decoder) labels(b *hclsyntax.Block, want []string) bool {
 	if len(b.Labels) > len(want) {
 		rng = b.LabelRanges[len(want)]
 	}
-	d.errorf(rng, "Wrong number of labels", "The block %s has %s and takes %d: write %s { … }.", b.Type, counted(len(b.Labels), "label"), len(want), strings.Join(example, " "))
+	d.errorf(rng, "Wrong number of labels", "The block %s has %s and takes %d: write %s { … }.", b.Type, diag.Count(len(b.Labels), "label"), len(want), strings.Join(example, " "))
 	return false
-}
-
-func counted(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
 }
 
 // name checks that a label can be used in a reference.

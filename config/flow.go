@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -111,7 +112,7 @@ func knownClient(v cty.Value) error {
 	if slices.Contains(Clients(), v.AsString()) {
 		return nil
 	}
-	return fmt.Errorf("it is one of %s.%s", strings.Join(Clients(), ", "), diag.DidYouMean(v.AsString(), Clients()))
+	return errors.New("it is " + diag.OneOf(v.AsString(), Clients()))
 }
 
 func wholeNumber(v cty.Value) error {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"unicode"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -155,18 +154,7 @@ func (p *planning) inTheWay(i *item, found cty.Value, ds []difference) *hcl.Diag
 	return diag.Error(i.want.Decl, "Object exists and differs",
 		fmt.Sprintf("%s names a %s that is on %s already, is not in this state, and is not as declared:%s\n"+
 			"Write lifecycle { adopt = \"own\" } to take it over and change it, declare it as it is, take it over with `msgflo import %s %s`, or give this one another name.",
-			i.at, i.at.Type, i.want.Provider, p.listed(i, found, ds), inShell(i.at.String()), inShell(i.sch.idOf(found))))
-}
-
-// inShell is a text as one word of a shell's command line, escaped for a terminal.
-func inShell(s string) string {
-	plain := !strings.ContainsFunc(s, func(r rune) bool {
-		return !strings.ContainsRune("_-./@%=:,+", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
-	})
-	if plain && s != "" {
-		return s
-	}
-	return "'" + strings.ReplaceAll(diag.Escape(s), "'", `'\''`) + "'"
+			i.at, i.at.Type, i.want.Provider, p.listed(i, found, ds), diag.ShellWord(i.at.String()), diag.ShellWord(i.sch.idOf(found))))
 }
 
 // listed are differences, one a line.

@@ -10,6 +10,7 @@ import (
 	"sort"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/agext/levenshtein"
 	"github.com/hashicorp/hcl/v2"
@@ -149,8 +150,11 @@ func Nearest(wrong string, known []string) string {
 // with it as a word: que, ttl of message_ttl. Of several, none is likely.
 func onlyWith(part string, known []string) string {
 	found := ""
+	if len(part) < 3 {
+		return ""
+	}
 	for _, k := range known {
-		if len(part) < 3 || !strings.HasPrefix(k, part) && !strings.HasSuffix(k, "_"+part) && !strings.HasSuffix(k, "-"+part) {
+		if !strings.HasPrefix(k, part) && !strings.HasSuffix(k, "_"+part) && !strings.HasSuffix(k, "-"+part) {
 			continue
 		}
 		if found != "" {
@@ -180,6 +184,31 @@ func DidYouMean(wrong string, known []string) string {
 		return fmt.Sprintf(" Did you mean %q?", n)
 	}
 	return ""
+}
+
+// OneOf words a choice: "one of a, b, c. Did you mean "b"?".
+func OneOf(wrong string, known []string) string {
+	return "one of " + strings.Join(known, ", ") + "." + DidYouMean(wrong, known)
+}
+
+// Count is "1 label", "2 labels".
+func Count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
+	}
+	return strconv.Itoa(n) + " " + noun + "s"
+}
+
+// ShellWord is a text as one word of a shell's command line, escaped for a
+// terminal.
+func ShellWord(s string) string {
+	special := func(r rune) bool {
+		return !strings.ContainsRune("_-./@%=:,+", r) && !unicode.IsLetter(r) && !unicode.IsDigit(r)
+	}
+	if s != "" && !strings.ContainsFunc(s, special) {
+		return s
+	}
+	return "'" + strings.ReplaceAll(Escape(s), "'", `'\''`) + "'"
 }
 
 // Escape makes text from outside (names, a broker's words, a child's output)

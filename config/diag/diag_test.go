@@ -23,3 +23,14 @@ func TestEscape(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+func TestShellWord(t *testing.T) {
+	for s, want := range map[string]string{
+		"plan.out": "plan.out", "queue.jobs": "queue.jobs", "jobs@/": "jobs@/", "é": "é", "": "''",
+		`queue.jobs["eu"]`: `'queue.jobs["eu"]'`, "it's": `'it'\''s'`, "a b": "'a b'", "~": "'~'", "$x": "'$x'", "\x1b": `'\x1b'`,
+	} {
+		if got := ShellWord(s); got != want {
+			t.Errorf("%q: %s, want %s", s, got, want)
+		}
+	}
+}

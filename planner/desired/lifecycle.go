@@ -2,7 +2,6 @@ package desired
 
 import (
 	"slices"
-	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -120,8 +119,8 @@ func (e *evaluator) choice(i *instance, x *expression, name string, allowed ...s
 		return ""
 	}
 	s := v.AsString()
-	if len(allowed) > 0 && !slices.Contains(allowed, s) {
-		e.errorf(x.src.Range(), "Invalid lifecycle setting", "%s is one of %s.%s", name, strings.Join(allowed, ", "), diag.DidYouMean(s, allowed))
+	if !slices.Contains(allowed, s) {
+		e.errorf(x.src.Range(), "Invalid lifecycle setting", "%s is %s", name, diag.OneOf(s, allowed))
 		i.failed = true
 	}
 	return s

@@ -21,7 +21,7 @@ func signals() []string {
 func oneOf(words ...string) func(cty.Value) error {
 	return func(v cty.Value) error {
 		if !slices.Contains(words, v.AsString()) {
-			return fmt.Errorf("it is one of %s.%s", strings.Join(words, ", "), diag.DidYouMean(v.AsString(), words))
+			return errors.New("it is " + diag.OneOf(v.AsString(), words))
 		}
 		return nil
 	}

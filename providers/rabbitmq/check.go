@@ -85,7 +85,7 @@ func oneOf(words ...string) func(cty.Value) error {
 				return nil
 			}
 		}
-		return fmt.Errorf("%q is not one of %s.%s", v.AsString(), strings.Join(words, ", "), diag.DidYouMean(v.AsString(), words))
+		return fmt.Errorf("%q is not %s", v.AsString(), diag.OneOf(v.AsString(), words))
 	}
 }
 

@@ -136,7 +136,7 @@ func validateBinding(v cty.Value) []error {
 	}
 	words := []string{"all", "any", "all-with-x", "any-with-x"}
 	if m.Type() != cty.String || !slices.Contains(words, m.AsString()) {
-		return []error{argumentPath("x-match").NewErrorf("x-match is one of %s.%s", strings.Join(words, ", "), diag.DidYouMean(attr.String(m), words))}
+		return []error{argumentPath("x-match").NewErrorf("x-match is %s", diag.OneOf(attr.String(m), words))}
 	}
 	return nil
 }

@@ -60,8 +60,7 @@ func (l *lowering) identify(p *party) {
 	p.client = c
 	switch {
 	case !known:
-		l.errorf(p.Decl, "Unknown client library", "%s has the client %q. It is one of %s.%s", p.owner(), p.Client,
-			strings.Join(clientNames(), ", "), diag.DidYouMean(p.Client, clientNames()))
+		l.errorf(p.Decl, "Unknown client library", "%s has the client %q. It is %s", p.owner(), p.Client, diag.OneOf(p.Client, clientNames()))
 	case l.Broker.Kind == kindRabbitMQ && !c.amqp:
 		l.errorf(p.Decl, "Client without AMQP", "%s has the client %s, which speaks MQTT only, and %s is a RabbitMQ. "+
 			"Put it on an MQTT broker (broker = broker.NAME), or use another client library.", p.owner(), p.Client, l.Broker.Addr)

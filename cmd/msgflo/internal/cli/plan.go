@@ -134,7 +134,7 @@ func (k *work) savePlan(s *workspace.Session, p *workspace.Planned) error {
 		return fmt.Errorf("saving the plan: %w", err)
 	}
 	if !k.o.json {
-		k.say("Saved the plan to %s. To carry out exactly this, run:\n\n    msgflo apply %s\n", k.o.out, shellQuote(k.o.out))
+		k.say("Saved the plan to %s. To carry out exactly this, run:\n\n    msgflo apply %s\n", k.o.out, diag.ShellWord(k.o.out))
 	}
 	return nil
 }
@@ -161,17 +161,6 @@ func checkOut(file string) error {
 // say prints a line for people.
 func (a *app) say(format string, args ...any) {
 	_, _ = fmt.Fprintf(a.env.Stderr, format+"\n", args...)
-}
-
-// shellQuote quotes a word for a shell where it needs it.
-func shellQuote(s string) string {
-	plain := func(r rune) bool {
-		return r == '-' || r == '_' || r == '.' || r == '/' || '0' <= r && r <= '9' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'
-	}
-	if s != "" && strings.IndexFunc(s, func(r rune) bool { return !plain(r) }) < 0 {
-		return s
-	}
-	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
 // isFile reports whether the argument is a plan file rather than a directory.

@@ -304,7 +304,7 @@ func (p *planPrinter) consent() {
 		if i == maxListed {
 			break
 		}
-		p.line("  -allow-message-loss=", shellQuote(c.Addr.String()))
+		p.line("  -allow-message-loss=", diag.ShellWord(c.Addr.String()))
 	}
 	p.more(len(blocked), "step")
 }

@@ -197,7 +197,7 @@ func (p *planPrinter) notes(c *change.Change, unchanged int) {
 	}
 	p.collateral(r)
 	if r.Blocks() && c.Action != plan.Migrate {
-		p.line("        ", p.pal.with(p.pal.red, "refused unless you consent: -allow-message-loss="+shellQuote(c.Addr.String())))
+		p.line("        ", p.pal.with(p.pal.red, "refused unless you consent: -allow-message-loss="+diag.ShellWord(c.Addr.String())))
 	} else if r.Consent {
 		p.line("        ", p.pal.with(p.pal.yellow, "consent given by -allow-message-loss"))
 	}
@@ -322,14 +322,6 @@ func header(c *change.Change) string {
 		s += " in vhost " + value.Quote(v)
 	}
 	return s + " on " + diag.Escape(c.Step.Provider.String())
-}
-
-// shellQuote quotes an address for a shell where it holds what one would read.
-func shellQuote(s string) string {
-	if !strings.ContainsAny(s, "[]\"' $`\\*?!&|;<>(){}~#") {
-		return s
-	}
-	return "'" + strings.ReplaceAll(diag.Escape(s), "'", `'\''`) + "'"
 }
 
 func (p *planPrinter) more(n int, noun string) {

@@ -141,11 +141,11 @@ func (p *announcedProbe) unready() error {
 		out = append(out, p.mismatch)
 	}
 	if dropped > 0 && p.announcements < p.replicas {
-		out = append(out, fmt.Sprintf("%s there could not be read", count(dropped, "message")))
+		out = append(out, fmt.Sprintf("%s there could not be read", diag.Count(dropped, "message")))
 	}
 	if rivals > 0 {
 		out = append(out, fmt.Sprintf("the queue %s has %s, by which announcements are taken away: an old coordinator, or `msgflo-setup --discover`; stop it",
-			wire.Queue, count(rivals, "other consumer")))
+			wire.Queue, diag.Count(rivals, "other consumer")))
 	}
 	return fmt.Errorf("%s", strings.Join(out, "; "))
 }
@@ -181,7 +181,7 @@ func (p *announcedProbe) whoElse() string {
 	case diag.Nearest(p.spec.Role, roles) != "":
 		return fmt.Sprintf("role %s was heard", quote(diag.Nearest(p.spec.Role, roles)))
 	default:
-		return fmt.Sprintf("%s of other roles came meanwhile", count(n, "announcement"))
+		return fmt.Sprintf("%s of other roles came meanwhile", diag.Count(n, "announcement"))
 	}
 }
 
@@ -201,11 +201,3 @@ func (p *announcedProbe) alike(a discovery.Announcement) bool {
 }
 
 func quote(s string) string { return `"` + diag.Escape(s) + `"` }
-
-// count is "1 consumer", "2 consumers".
-func count(n int, what string) string {
-	if n == 1 {
-		return "1 " + what
-	}
-	return fmt.Sprintf("%d %ss", n, what)
-}

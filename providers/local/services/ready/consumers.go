@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/providers/launch"
 	"github.com/msgflo/msgflo/providers/transport"
 )
@@ -92,7 +93,7 @@ func (c *consumers) describe(q string, n int) string {
 	if c.absent[q] {
 		return "queue " + name + " does not exist"
 	}
-	return fmt.Sprintf("queue %s has %s, and %d more were expected", name, count(c.now[q], "consumer"), n-(c.now[q]-c.lowest[q]))
+	return fmt.Sprintf("queue %s has %s, and %d more were expected", name, diag.Count(c.now[q], "consumer"), n-(c.now[q]-c.lowest[q]))
 }
 
 // poll calls look with growing pauses until it says true or fails, or ctx
