@@ -128,7 +128,8 @@ func TestStuck(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			s := spec()
 			s.Persist = keep
-			where, _ := runWith(t, s, embedded.Options{Folder: t.TempDir(), Stall: 100 * time.Millisecond})
+			const stall = 3 * time.Second // long enough for who comes back to read on, on a slow machine too
+			where, _ := runWith(t, s, embedded.Options{Folder: t.TempDir(), Stall: stall})
 			connectDevice(t, where.MQTT, "stuck").subscribe("flood/#")
 			taken := flood(t, client(t, "mqtt://"+where.MQTT))
 			until(t, "all is taken", func() bool { return taken.Load() == large })

@@ -33,7 +33,7 @@ func (e *endpoint) dialError(err error) error {
 	switch where := e.where(); {
 	case errors.As(err, &dns):
 		return say(transport.Unreachable, "the host of %s is not known: %s", where, diag.Escape(dns.Err))
-	case errors.Is(err, errNoAnswer), errors.Is(err, context.DeadlineExceeded), errors.As(err, &slow) && slow.Timeout():
+	case errors.Is(err, errNoAnswer), errors.As(err, &slow) && slow.Timeout(): // a context whose time is up says so too
 		return say(transport.NoAnswer, "%s did not answer within %s; check host and port, and that it speaks MQTT there", where, dialTimeout)
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return say(transport.Unreachable, "nothing listens at %s; is the broker running, and is this its port (MQTT: 1883, with TLS 8883)?", where)

@@ -9,8 +9,8 @@ import (
 
 // A guard looks at what a broker sends before the library does, which trusts
 // it: an answer to a subscription with more codes than filters makes it panic,
-// with fewer the rest counts as granted; and a login refused with a code that MQTT 3.1.1 does not know counts as a
-// success, on a connection that it has closed.
+// with fewer the rest counts as granted; and a login refused with a code that
+// MQTT 3.1.1 does not know counts as a success, on a connection that it has closed.
 type guard struct {
 	r    *bufio.Reader
 	left int // of the packet that is being read
