@@ -45,7 +45,15 @@ func PasswordAttr() providers.Attr {
 // PasswordCommandAttr is the password's program; see Password.
 func PasswordCommandAttr() providers.Attr {
 	return providers.Attr{Name: "password_command", Type: cty.List(cty.String),
-		Doc: "a program and its arguments, run without a shell when the broker is first used; what it prints, less the last newline, is the password"}
+		Doc: "instead of password: a program and its arguments, run without a shell when the broker is first used; what it prints, less the last newline, is the password"}
+}
+
+// CheckLogin refuses a config with two passwords; it is a Schema.Validate.
+func CheckLogin(config cty.Value) []error {
+	if attr.Text(config, "password") == "" || len(attr.Strings(attr.Of(config, "password_command"))) == 0 {
+		return nil
+	}
+	return []error{cty.GetAttrPath("password_command").NewErrorf("there is a password, too: remove one of them")}
 }
 
 // TLSAttr is the block tls of a broker.

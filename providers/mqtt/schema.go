@@ -34,6 +34,7 @@ func configSchema() providers.Schema {
 			}},
 			access.PrefixAttr(),
 		},
+		Validate: access.CheckLogin,
 	}
 }
 

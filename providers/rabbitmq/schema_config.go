@@ -25,6 +25,7 @@ func configSchema() providers.Schema {
 			access.TLSAttr("how TLS connections are checked, to the broker and to its management API"),
 			access.PrefixAttr(),
 		},
+		Validate: access.CheckLogin,
 	}
 }
 
