@@ -9,6 +9,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/attr"
 )
 
 // Apply implements providers.Provider.
@@ -80,7 +81,7 @@ func (w *World) create(null cty.Value, owner string, c providers.Change) (cty.Va
 }
 
 func source(binding cty.Value) key {
-	return key{"exchange", text(binding, "vhost"), text(binding, "source")}
+	return key{"exchange", attr.Text(binding, "vhost"), attr.Text(binding, "source")}
 }
 
 func (w *World) update(null cty.Value, s *providers.Schema, c providers.Change) (cty.Value, error) {
@@ -173,7 +174,7 @@ func (w *World) remove(k key) {
 
 func (w *World) autoDelete(k key) {
 	o := w.objects[k]
-	if o == nil || !o.bound || !flagged(o.value, "auto_delete") {
+	if o == nil || !o.bound || !attr.Bool(o.value, "auto_delete", false) {
 		return
 	}
 	for in := range w.inside[k] {

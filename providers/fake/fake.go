@@ -17,6 +17,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/attr"
 )
 
 // A World is one broker. The zero value is not usable; see NewWorld.
@@ -81,7 +82,7 @@ func NewType(world func(url string) (*World, error)) *providers.Type {
 		Resources: resources(),
 		Data:      dataSources(),
 		Open: func(_ context.Context, env providers.Env) (providers.Provider, error) {
-			url := text(env.Config, "url")
+			url := attr.Text(env.Config, "url")
 			p := &provider{lineage: env.Lineage, marks: env.Marks}
 			p.connect = sync.OnceValues(func() (*World, error) {
 				w, err := world(url)

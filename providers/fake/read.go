@@ -10,6 +10,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/attr"
 )
 
 // Read implements providers.Provider.
@@ -47,7 +48,7 @@ func (w *World) read(q providers.Query) providers.Result {
 
 // note says why an object may be away without that being drift.
 func (w *World) note(q providers.Query) string {
-	if q.Type == "queue" && flagged(q.Value, "auto_delete") {
+	if q.Type == "queue" && attr.Bool(q.Value, "auto_delete", false) {
 		return "the queue is auto-delete"
 	}
 	return ""

@@ -6,6 +6,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/attr"
 )
 
 func configSchema() providers.Schema {
@@ -106,7 +107,7 @@ func resources() map[string]*providers.Schema {
 // heldBy says that an auto_delete exchange lives as long as it is the source
 // of a binding.
 func heldBy(exchange cty.Value, typ string, within cty.Value) bool {
-	return typ == "binding" && flagged(exchange, "auto_delete") && source(within) == keyOf("exchange", exchange)
+	return typ == "binding" && attr.Bool(exchange, "auto_delete", false) && source(within) == keyOf("exchange", exchange)
 }
 
 func dataSources() map[string]*providers.Schema {
@@ -119,31 +120,14 @@ func dataSources() map[string]*providers.Schema {
 	}
 }
 
-// text is a string attribute, "" where it is null, unknown or not there.
-func text(v cty.Value, name string) string {
-	if v == cty.NilVal || v.IsNull() || !v.IsKnown() || !v.Type().HasAttribute(name) {
-		return ""
-	}
-	a := v.GetAttr(name)
-	if a.IsNull() || !a.IsKnown() || a.Type() != cty.String {
-		return ""
-	}
-	return a.AsString()
-}
-
-func flagged(v cty.Value, name string) bool {
-	a := v.GetAttr(name)
-	return !a.IsNull() && a.IsKnown() && a.True()
-}
-
 // keyOf names the live object that a value means.
 func keyOf(typ string, v cty.Value) key {
-	k := key{typ: typ, vhost: text(v, "vhost"), name: text(v, "name")}
+	k := key{typ: typ, vhost: attr.Text(v, "vhost"), name: attr.Text(v, "name")}
 	switch typ {
 	case "binding":
-		k.name = fmt.Sprintf("%q -> %s %q (key %q)", text(v, "source"), text(v, "destination_type"), text(v, "destination"), text(v, "key"))
+		k.name = fmt.Sprintf("%q -> %s %q (key %q)", attr.Text(v, "source"), attr.Text(v, "destination_type"), attr.Text(v, "destination"), attr.Text(v, "key"))
 	case "permission":
-		k.name = text(v, "user")
+		k.name = attr.Text(v, "user")
 	}
 	return k
 }
@@ -151,15 +135,15 @@ func keyOf(typ string, v cty.Value) key {
 // ends are the objects that one dies with; all must be there to create it.
 func ends(typ string, v cty.Value) []key {
 	var out []key
-	if vh := text(v, "vhost"); vh != "" {
+	if vh := attr.Text(v, "vhost"); vh != "" {
 		out = append(out, key{typ: "vhost", name: vh})
 	}
 	switch typ {
 	case "binding":
-		out = append(out, key{"exchange", text(v, "vhost"), text(v, "source")},
-			key{text(v, "destination_type"), text(v, "vhost"), text(v, "destination")})
+		out = append(out, key{"exchange", attr.Text(v, "vhost"), attr.Text(v, "source")},
+			key{attr.Text(v, "destination_type"), attr.Text(v, "vhost"), attr.Text(v, "destination")})
 	case "permission":
-		out = append(out, key{typ: "user", name: text(v, "user")})
+		out = append(out, key{typ: "user", name: attr.Text(v, "user")})
 	}
 	return out
 }

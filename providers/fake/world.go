@@ -7,6 +7,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/attr"
 )
 
 // The methods of this file are the world's own hand: what somebody does on the
@@ -84,7 +85,7 @@ func (w *World) Password(user string) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if o := w.objects[key{typ: "user", name: user}]; o != nil {
-		return text(o.value, "password")
+		return attr.Text(o.value, "password")
 	}
 	return ""
 }
