@@ -58,10 +58,10 @@ func TestWaitingIsTold(t *testing.T) {
 	defer close(silent)
 	c := w.client()
 	s := w.spec("resize", "sleep")
-	s.Ready = launch.Ready{When: launch.Announced, Timeout: 100 * time.Millisecond}
+	s.Ready = launch.Ready{When: launch.Announced, Timeout: time.Second}
 	got, err := w.heard(c, s)
 	if err == nil || !slices.ContainsFunc(got, func(text string) bool {
-		return strings.HasPrefix(text, `waiting up to 100ms for broker "main" to answer: resize is started once `)
+		return strings.HasPrefix(text, `waiting up to 1s for broker "main" to answer: resize is started once `)
 	}) {
 		t.Errorf("%q, %v", got, err)
 	}
