@@ -98,6 +98,7 @@ type Object struct {
 type Env struct {
 	Config  cty.Value // of Type.Config's type: the broker block's values, secrets included
 	Lineage string    // of the state; written as ownership mark
+	State   string    // where the state is kept, without anything secret; "" where nothing is launched
 	Marks   bool      // whether ownership marks are written
 	Dir     string    // the configuration's directory, for relative paths and launched processes
 	// Log takes what a provider does, for who looks for a fault: connections

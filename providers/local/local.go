@@ -34,7 +34,7 @@ func NewType(a control.Agent) *providers.Type {
 				return nil, err
 			}
 			agent := a
-			agent.Lineage, agent.Dir = env.Lineage, dir
+			agent.Lineage, agent.Dir, agent.State = env.Lineage, dir, env.State
 			return &provider{kinds: kinds, agent: agent, machine: control.Machine()}, nil
 		},
 	}

@@ -38,7 +38,7 @@ func msgflo(args []string) int {
 	if shim := agent.ShimArgs(); len(args) >= len(shim) && slices.Equal(args[:len(shim)], shim) {
 		return agent.Shim(args[len(shim):])
 	}
-	if len(args) != 4 || !slices.Equal(args, control.Serve(args[2], args[3])) {
+	if len(args) != 4 || !slices.Equal(args, control.Serve(control.Agent{Lineage: args[2], Dir: args[3]})) {
 		fmt.Fprintf(os.Stderr, "not meant to be run with %q\n", args)
 		return 2
 	}

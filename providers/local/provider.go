@@ -150,7 +150,7 @@ func (p *provider) Warnings() hcl.Diagnostics {
 	switch {
 	case slices.ContainsFunc(held, downed):
 		text = "Nothing of what was applied runs on this machine: `msgflo down` stopped it. `msgflo apply` or `msgflo agent` brings it back."
-	case slices.ContainsFunc(held, runs):
+	case slices.ContainsFunc(held, control.Held.Runs):
 		text = "The agent that looks after what runs here does not run. Processes go on without it, and nothing is restarted; `msgflo apply` or `msgflo agent` starts it again."
 	}
 	return hcl.Diagnostics{diag.Warning(hcl.Range{}, "Agent not running", text)}

@@ -35,11 +35,6 @@ func (p *provider) Read(ctx context.Context, queries []providers.Query) ([]provi
 	return out, nil
 }
 
-// runs tells whether a process of an object runs.
-func runs(h control.Held) bool {
-	return h.Status != nil && slices.ContainsFunc(h.Status.Replicas, func(r launch.Replica) bool { return r.PID != 0 })
-}
-
 // downed tells whether an object does not run because of `msgflo down`.
 func downed(h control.Held) bool {
 	if h.Status == nil {

@@ -173,7 +173,7 @@ func (a *Agent) turn(asked <-chan struct{}) (done func(), ok bool) {
 // sit writes down where the agent listens, for who looks in another
 // environment; and drops programs of earlier agents.
 func (a *Agent) sit() error {
-	b, err := json.Marshal(control.Seat{Socket: a.place.Socket, PID: os.Getpid()})
+	b, err := json.Marshal(control.Seat{Socket: a.place.Socket, PID: os.Getpid(), Lineage: a.opts.Lineage, Dir: a.opts.Dir, State: a.opts.State})
 	if err != nil {
 		return err
 	}

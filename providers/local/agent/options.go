@@ -16,6 +16,7 @@ import (
 type Options struct {
 	Lineage string
 	Dir     string // of the configuration, absolute
+	State   string // see control.Agent
 	Version string
 	Build   string // control.Build of this program
 	Machine string // control.Machine()

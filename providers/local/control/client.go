@@ -79,10 +79,13 @@ type dialError struct{ err error }
 func (e *dialError) Error() string { return e.err.Error() }
 func (e *dialError) Unwrap() error { return e.err }
 
-// A Seat is where an agent listens, as it writes it down in its folder.
+// A Seat is where an agent listens and whose it is, as it writes it down in its folder.
 type Seat struct {
-	Socket string `json:"socket"`
-	PID    int    `json:"pid"`
+	Socket  string `json:"socket"`
+	PID     int    `json:"pid"`
+	Lineage string `json:"lineage,omitempty"`
+	Dir     string `json:"dir,omitempty"`   // see Agent
+	State   string `json:"state,omitempty"` // see Agent
 }
 
 // Seat is where the last agent said that it listens; false where none did.

@@ -21,6 +21,9 @@ import (
 type Agent struct {
 	Lineage string
 	Dir     string // of the configuration, absolute
+	// State is where the state of the lineage is kept: a file's absolute path, or an
+	// address without anything secret. "" where it is not known.
+	State string
 	// Program is what to run; "" is this very program. Its first arguments are
 	// Serve's.
 	Program string
@@ -29,7 +32,13 @@ type Agent struct {
 
 // Serve are the arguments that make a msgflo program the agent of a lineage: it
 // stays in the foreground and ends by itself.
-func Serve(lineage, dir string) []string { return []string{"agent", "serve", lineage, dir} }
+func Serve(a Agent) []string {
+	args := []string{"agent", "serve", a.Lineage, a.Dir}
+	if a.State != "" {
+		args = append(args, a.State)
+	}
+	return args
+}
 
 // Ensure is a connection to the agent of the lineage, which is started where
 // none runs, and replaced where it is of another build: what that one runs goes
@@ -124,7 +133,7 @@ func start(ctx context.Context, c *Client, a Agent, program, build string) error
 		env = os.Environ()
 	}
 	before := size(c.place.AgentLog())
-	ended, err := spawn(c.place, own, Serve(a.Lineage, a.Dir), env)
+	ended, err := spawn(c.place, own, Serve(a), env)
 	if err != nil {
 		return fmt.Errorf("starting the agent: %w", err)
 	}

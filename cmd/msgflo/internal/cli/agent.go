@@ -72,12 +72,13 @@ func (a *app) agentCommand() *cli.Command {
 // agentServeCommand is how apply starts an agent; see control.Serve.
 func (a *app) agentServeCommand() *cli.Command {
 	return &cli.Command{
-		Name: "serve", Hidden: true, ArgsUsage: "LINEAGE DIR", Usage: "be the agent of a lineage",
+		Name: "serve", Hidden: true, ArgsUsage: "LINEAGE DIR [STATE]", Usage: "be the agent of a lineage",
 		Action: func(ctx context.Context, c *cli.Command) error {
-			if c.Args().Len() != 2 {
+			args := c.Args()
+			if args.Len() != 2 && args.Len() != 3 {
 				return usagef("agent serve takes a lineage and a directory: it is what apply runs. `msgflo agent [DIR]` is for people")
 			}
-			return a.serve(ctx, c.Args().Get(0), c.Args().Get(1))
+			return a.serve(ctx, control.Agent{Lineage: args.Get(0), Dir: args.Get(1), State: args.Get(2)})
 		},
 	}
 }
@@ -88,7 +89,7 @@ func (a *app) foreground(ctx context.Context, dir, abs string) error {
 	if err != nil {
 		return err
 	}
-	lineage := r.recorded.Lineage
+	lineage, at := r.recorded.Lineage, r.w.StateAt()
 	if err := r.Close(); err != nil {
 		return err
 	}
@@ -96,10 +97,10 @@ func (a *app) foreground(ctx context.Context, dir, abs string) error {
 		return nothingApplied(dir)
 	}
 	a.say("Running the agent of %s. Ctrl-C ends it and leaves the participants running; `msgflo down` stops both.", diag.Escape(dir))
-	return a.serve(ctx, lineage, abs)
+	return a.serve(ctx, control.Agent{Lineage: lineage, Dir: abs, State: at})
 }
 
-func (a *app) serve(ctx context.Context, lineage, dir string) error {
+func (a *app) serve(ctx context.Context, whose control.Agent) error {
 	program, err := os.Executable()
 	if err != nil {
 		return err
@@ -116,7 +117,7 @@ func (a *app) serve(ctx context.Context, lineage, dir string) error {
 	defer connections.Close()
 	probes := ready.New(connections)
 	err = agent.Run(ctx, agent.Options{
-		Lineage: lineage, Dir: dir, Version: a.env.Version, Build: build, Machine: control.Machine(), Log: log, Environ: a.env.Environ,
+		Lineage: whose.Lineage, Dir: whose.Dir, State: whose.State, Version: a.env.Version, Build: build, Machine: control.Machine(), Log: log, Environ: a.env.Environ,
 		Kinds:   kinds(connections),
 		Probers: map[string]launch.Prober{launch.Announced: probes.Announced, launch.Consuming: probes.Consuming},
 		Initial: initial.Sender(connections),

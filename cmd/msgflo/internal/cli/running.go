@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strconv"
 
+	"github.com/hashicorp/hcl/v2"
+
 	"github.com/msgflo/msgflo/cmd/msgflo/internal/workspace"
 	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/providers/local/control"
@@ -19,7 +21,8 @@ type running struct {
 	recorded *workspace.Recorded
 	client   *control.Client // nil: no agent answers
 	here     workspace.Here
-	broken   bool // the configuration has errors
+	orphans  hcl.Diagnostics // see workspace.Orphans
+	broken   bool            // the configuration has errors
 }
 
 // openRunning loads what it can of a directory. Close it.
@@ -58,6 +61,10 @@ func (k *running) refresh(ctx context.Context) error {
 	k.recorded, k.here = rec, workspace.Here{Machine: control.Machine()}
 	if k.broken {
 		k.here.Notes = append(k.here.Notes, "The configuration has errors (msgflo validate names them), so that what it declares may be incomplete here.")
+	}
+	k.orphans = k.w.Orphans(ctx, rec.Lineage)
+	for _, d := range k.orphans {
+		k.here.Notes = append(k.here.Notes, d.Summary+". "+d.Detail)
 	}
 	if rec.Lineage == "" {
 		return nil
@@ -119,7 +126,7 @@ func (k *running) agent(ctx context.Context) (*control.Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	k.client, err = control.Ensure(ctx, control.Agent{Lineage: k.recorded.Lineage, Dir: dir, Env: k.env.Environ})
+	k.client, err = control.Ensure(ctx, control.Agent{Lineage: k.recorded.Lineage, Dir: dir, State: k.w.StateAt(), Env: k.env.Environ})
 	return k.client, err
 }
 

@@ -47,7 +47,7 @@ func (s *Session) Plan(ctx context.Context, o PlanOptions) (*Planned, hcl.Diagno
 	if diags.HasErrors() {
 		return nil, diags
 	}
-	diags = append(diags, markImports(res, o.Import)...)
+	diags = append(append(diags, s.w.Orphans(ctx, s.snap.Lineage)...), markImports(res, o.Import)...)
 	guarded := res.Objects
 	if o.Mode == planner.Destroy {
 		guarded = s.recorded(res.Objects)

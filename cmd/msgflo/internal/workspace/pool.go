@@ -21,6 +21,7 @@ import (
 type pool struct {
 	w       *Workspace
 	lineage string
+	state   string // where it is kept: see StateAt
 
 	mu      sync.Mutex
 	brokers map[addr.Provider]desired.Broker
@@ -57,7 +58,7 @@ func (p *pool) Open(a addr.Provider) (providers.Provider, error) {
 	if b.Partial {
 		return nil, fmt.Errorf("the block of %s needs a variable that has no value here; give it with -var or -var-file", a)
 	}
-	env := providers.Env{Config: b.Config, Lineage: p.lineage, Marks: p.w.module.Settings.OwnershipMarks, Dir: p.w.o.Dir, Log: p.w.o.Log}
+	env := providers.Env{Config: b.Config, Lineage: p.lineage, State: p.state, Marks: p.w.module.Settings.OwnershipMarks, Dir: p.w.o.Dir, Log: p.w.o.Log}
 	pr, err := b.Type.Open(context.Background(), env)
 	if err != nil {
 		return nil, err

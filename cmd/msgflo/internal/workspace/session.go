@@ -80,6 +80,7 @@ func (w *Workspace) begin(ctx context.Context, operation string, passable func(e
 		return nil, append(append(diags, diag.At(err, hcl.Range{})...), s.Close()...)
 	}
 	s.pool = newPool(w, s.snap.Lineage)
+	s.pool.state = stateAt(store)
 	w.debug("state read", "where", store.Describe(), "operation", operation, "lineage", s.snap.Lineage, "serial", s.snap.Serial,
 		"objects", len(s.snap.Objects), "carries_on", s.carried)
 	return s, diags
