@@ -13,6 +13,7 @@ import (
 
 	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/attr"
 	"github.com/msgflo/msgflo/providers/launch"
 	"github.com/msgflo/msgflo/providers/local/control"
 )
@@ -94,7 +95,7 @@ func serviceKind(name string, s *providers.Schema) *kind {
 	}
 	typ := specType(s)
 	k.secrets = func(v cty.Value) (map[string]string, error) {
-		if u := textOf(v, "url"); u != "" {
+		if u := attr.Text(v, "url"); u != "" {
 			return map[string]string{"url": u}, nil
 		}
 		return nil, nil

@@ -10,6 +10,7 @@ import (
 
 	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/attr"
 	"github.com/msgflo/msgflo/providers/launch"
 	"github.com/msgflo/msgflo/providers/local/control"
 )
@@ -46,7 +47,7 @@ func downed(h control.Held) bool {
 func (p *provider) one(held map[control.Key]control.Held, q *providers.Query) providers.Result {
 	k := p.kinds[q.Type]
 	if k == nil {
-		return providers.Result{Err: fmt.Errorf("a launcher has no objects of type %q", diag.Escape(q.Type))}
+		return providers.Result{Err: fmt.Errorf("a launcher has no objects of type %q", q.Type)}
 	}
 	key, err := k.key(q.Value)
 	if err != nil {
@@ -54,7 +55,7 @@ func (p *provider) one(held map[control.Key]control.Held, q *providers.Query) pr
 	}
 	h, has := held[key]
 	if !has {
-		if m := textOf(q.Recorded, "machine"); m != "" && !sameMachine(m, p.machine) {
+		if m := attr.Text(q.Recorded, "machine"); m != "" && !sameMachine(m, p.machine) {
 			return providers.Result{Err: &elsewhereError{recorded: host(m), here: host(p.machine)}}
 		}
 		return providers.Result{Value: cty.NullVal(k.schema.ImpliedType())}

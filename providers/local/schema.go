@@ -9,6 +9,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/attr"
 )
 
 func identity(name, doc string) providers.Attr {
@@ -73,7 +74,7 @@ func names(s *providers.Schema, v cty.Value) []string {
 	var out []string
 	for i := range s.Attrs {
 		if a := &s.Attrs[i]; a.Identity {
-			out = append([]string{textOf(v, a.Name)}, out...)
+			out = append([]string{attr.Text(v, a.Name)}, out...)
 		}
 	}
 	return out
@@ -91,16 +92,4 @@ func period(v cty.Value) error {
 		return errors.New("it is a duration of a second or more, such as 60s")
 	}
 	return nil
-}
-
-// textOf is a text attribute, "" where it is null, unknown or not there.
-func textOf(v cty.Value, name string) string {
-	if v == cty.NilVal || v.IsNull() || !v.IsKnown() || !v.Type().IsObjectType() || !v.Type().HasAttribute(name) {
-		return ""
-	}
-	a := v.GetAttr(name)
-	if a.IsNull() || !a.IsKnown() || a.Type() != cty.String {
-		return ""
-	}
-	return a.AsString()
 }
