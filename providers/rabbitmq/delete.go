@@ -27,19 +27,22 @@ func (p *provider) deleteQueue(ctx context.Context, c providers.Change) error {
 	if c.AllowLoss {
 		return gone(what, p.queueDelete(ctx, vhost, name, false, false))
 	}
-	held, err := p.heldOf(ctx, vhost, name) // which if-empty overlooks
-	if err != nil {
-		return err
-	}
-	if queueType(c.Before) == classic && held <= 0 {
-		err := p.queueDelete(ctx, vhost, name, true, true)
-		if !hasCode(err, amqp.PreconditionFailed) || strings.Contains(err.Error(), "not supported") {
-			return gone(what, err)
+	typ := queueType(c.Before)
+	if typ == classic {
+		held, err := p.heldOf(ctx, vhost, name) // which if-empty overlooks
+		if err != nil {
+			return err
 		}
-		// In use, or not empty, or of another type than we were told.
+		if held <= 0 {
+			err = p.queueDelete(ctx, vhost, name, true, true)
+			if !hasCode(err, amqp.PreconditionFailed) || strings.Contains(err.Error(), "not supported") {
+				return gone(what, err)
+			}
+		}
+		// Held, in use, or not empty, or of another type than we were told.
 	}
 	count := func() (providers.Depth, error) { return p.queueDepth(ctx, survey{}, vhost, name) }
-	if queueType(c.Before) == quorum {
+	if typ == quorum {
 		count = settled(ctx, count)
 	}
 	d, err := count()
@@ -49,8 +52,7 @@ func (p *provider) deleteQueue(ctx context.Context, c providers.Change) error {
 	if err := refuseLoss(c.Before, d); err != nil {
 		return err
 	}
-	ifEmpty := queueType(c.Before) == classic
-	return gone(what, p.queueDelete(ctx, vhost, name, false, ifEmpty))
+	return gone(what, p.queueDelete(ctx, vhost, name, false, typ == classic))
 }
 
 func (p *provider) queueDelete(ctx context.Context, vhost, name string, ifUnused, ifEmpty bool) error {
