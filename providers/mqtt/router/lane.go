@@ -93,21 +93,32 @@ func (l *lane) skip(m mqtt.Received) {
 // on its way is acknowledged first, so that who comes next need not send it
 // twice; what still comes is left to him.
 func (r *run) closeLanes(lanes ...*lane) {
-	late := time.After(farewell)
+	var all []*acks
 	for _, l := range lanes {
-		l.acks.drain()
+		all = append(all, &l.acks)
 	}
-	for _, l := range lanes {
-		select {
-		case <-l.acks.drain():
-		case <-late:
-		}
-	}
+	drain(farewell, all...)
 	if r.ctx.Err() != nil {
 		r.endSends() // one that is stuck would keep its client from ending
 	}
 	for _, l := range lanes {
 		_ = l.client.Close() // it has no error
+	}
+}
+
+// drain adds nothing more, and waits until all that was added is done; not
+// longer than patience in all.
+func drain(patience time.Duration, all ...*acks) {
+	late, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for _, q := range all {
+		q.drain()
+	}
+	for _, q := range all {
+		select {
+		case <-q.drain():
+		case <-late.Done():
+		}
 	}
 }
 
