@@ -295,6 +295,10 @@ func TestPutAfterReboot(t *testing.T) {
 		t.Fatal(err)
 	}
 	w.put(c, s)
+	greetings := func() int {
+		return strings.Count(strings.Join(control.LastLines(w.place.Log("main", "role", 0), 5, time.Time{}), ""), "hello from")
+	}
+	w.eventually("it has spoken", func() bool { return greetings() == 1 })
 	w.killAgent(c)
 	for _, p := range w.mine() {
 		_ = signalTo(p.Identity, unix.SIGKILL)
@@ -305,7 +309,7 @@ func TestPutAfterReboot(t *testing.T) {
 	}
 	c = w.ensure(map[string]string{"TEST_BOOT": "two"})
 	w.eventually("it was started and has spoken", func() bool {
-		return len(w.pids(c, s)) == 1 && strings.Contains(strings.Join(control.LastLines(w.place.Log("main", "role", 0), 5, time.Time{}), ""), "hello from")
+		return len(w.pids(c, s)) == 1 && greetings() == 2
 	})
 	late := s
 	late.Ready.Timeout = 50 * time.Millisecond
