@@ -86,7 +86,7 @@ func (p *planning) unrecorded(i *item, found Live, is presence) {
 		if i.want.ImportID != "" {
 			p.report(diag.Error(i.want.Decl, "Nothing to import",
 				fmt.Sprintf("%s is to be imported from %q, and there is no such %s on %s. Check the ID, or leave the import out to have it created.",
-					i.at, diag.Escape(i.want.ImportID), i.at.Type, i.want.Provider)))
+					i.at, i.want.ImportID, i.at.Type, i.want.Provider)))
 			return
 		}
 		i.create("")
@@ -95,7 +95,7 @@ func (p *planning) unrecorded(i *item, found Live, is presence) {
 	if id := i.want.ImportID; id != "" && !i.sch.named(found.Value, id) {
 		p.report(diag.Error(i.want.Decl, "Import of another object",
 			fmt.Sprintf("%s is to be imported from %q, and its block names the %s %q on %s: an import takes over what the block names. Write that ID, or name the other object in the block.",
-				i.at, diag.Escape(id), i.at.Type, diag.Escape(i.sch.idOf(found.Value)), i.want.Provider)))
+				i.at, id, i.at.Type, i.sch.idOf(found.Value), i.want.Provider)))
 		return
 	}
 	ds := p.differences(i, i.want.Value, found.Value)

@@ -235,7 +235,7 @@ func (r *rechecking) moreCollateral(st *plan.Step, d providers.Depth) string {
 		}
 		s := newSchema(t.Resources[o.Type])
 		if n := nameFor(s, o.Value); !known[o.Type+" "+n] && !going[name{st.Provider, o.Type, s.Identity(o.Value)}] {
-			return fmt.Sprintf("%s %q is in it now, and was not", o.Type, diag.Escape(n))
+			return fmt.Sprintf("%s %q is in it now, and was not", o.Type, n)
 		}
 	}
 	return ""

@@ -111,7 +111,7 @@ func undecodable(b []byte, err error) error {
 		name := semantic.JSONPointer.LastToken()
 		where := fmt.Sprintf("line %d, %s", lineOf(b, semantic.ByteOffset), diag.Escape(string(semantic.JSONPointer)))
 		if errors.Is(err, json.ErrUnknownName) {
-			return probe(b, fmt.Sprintf("%s: %q is no field of a state.%s", where, diag.Escape(name), diag.DidYouMean(name, fields)))
+			return probe(b, fmt.Sprintf("%s: %q is no field of a state.%s", where, name, diag.DidYouMean(name, fields)))
 		}
 		if semantic.Err != nil {
 			return probe(b, fmt.Sprintf("%s: %v", where, cause(semantic.Err)))

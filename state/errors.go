@@ -94,5 +94,5 @@ func CheckUnlock(holder LockInfo, id string) error {
 		return &UnlockError{"the state's lock does not say who holds it, so no id fits; wait for that run to end"}
 	}
 	return &UnlockError{fmt.Sprintf("%q is not the id of the state's lock: it is held by %s, lock id %s",
-		diag.Escape(id), holder, diag.Escape(holder.ID))}
+		id, holder, diag.Escape(holder.ID))}
 }

@@ -214,6 +214,7 @@ func ShellWord(s string) string {
 // Escape makes text from outside (names, a broker's words, a child's output)
 // safe for a terminal: control characters, bidirectional overrides and other
 // unprintable runes become their Go escapes. Newline and tab are escaped too.
+// %q does the same by itself: what it quotes is given as it is.
 func Escape(s string) string {
 	if !strings.ContainsFunc(s, func(r rune) bool { return !strconv.IsPrint(r) }) {
 		return s

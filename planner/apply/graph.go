@@ -27,7 +27,7 @@ func newGraph(p *plan.Plan) (*graph, hcl.Diagnostics) {
 	at := make(map[plan.StepID]int, len(p.Steps))
 	for i := range p.Steps {
 		if _, twice := at[p.Steps[i].ID]; twice {
-			bad(&p.Steps[i], "The step %q is there twice.", diag.Escape(string(p.Steps[i].ID)))
+			bad(&p.Steps[i], "The step %q is there twice.", string(p.Steps[i].ID))
 		}
 		at[p.Steps[i].ID] = i
 	}
@@ -36,7 +36,7 @@ func newGraph(p *plan.Plan) (*graph, hcl.Diagnostics) {
 		for _, id := range p.Steps[i].Needs {
 			n, ok := at[id]
 			if !ok {
-				bad(&p.Steps[i], "The step %q needs %q, which is not in the plan.", diag.Escape(string(p.Steps[i].ID)), diag.Escape(string(id)))
+				bad(&p.Steps[i], "The step %q needs %q, which is not in the plan.", string(p.Steps[i].ID), string(id))
 				continue
 			}
 			g.needs[i]++

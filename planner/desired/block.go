@@ -271,7 +271,7 @@ func (e *evaluator) recorded(i *instance, a *attrInfo) cty.Value {
 }
 
 func (e *evaluator) unknownAttr(i *instance, attr string, at hcl.Range) {
-	e.errorf(at, "Unsupported attribute", "A %s has no attribute %q.%s", i.block.cfg.Type, diag.Escape(attr), diag.DidYouMean(attr, i.in.names()))
+	e.errorf(at, "Unsupported attribute", "A %s has no attribute %q.%s", i.block.cfg.Type, attr, diag.DidYouMean(attr, i.in.names()))
 }
 
 // objectOf is the value of `queue.jobs` as a whole: an object of its attributes.

@@ -207,7 +207,7 @@ func (e *evaluator) brokerOf(b *block, s *scope) *broker {
 	}
 	br := e.brokers[name]
 	if br == nil {
-		e.errorf(at, "No such broker", "There is no broker %q.%s Brokers are declared in the root module.", diag.Escape(name), diag.DidYouMean(name, sortedKeys(e.brokers)))
+		e.errorf(at, "No such broker", "There is no broker %q.%s Brokers are declared in the root module.", name, diag.DidYouMean(name, sortedKeys(e.brokers)))
 		return nil
 	}
 	if !e.evalBroker(br) {

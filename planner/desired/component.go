@@ -43,7 +43,7 @@ func (e *evaluator) findComponent(i *instance, name string) (*component, bool) {
 		return &component{name: name, own: &c}, true
 	}
 	if strings.Contains(name, "/") && !strings.HasPrefix(name, "msgflo/") {
-		e.errorf(at, "Not in this version", "%q is a component of a library, which this version of msgflo does not have yet. Write a component block, and component = component.NAME.", diag.Escape(name))
+		e.errorf(at, "Not in this version", "%q is a component of a library, which this version of msgflo does not have yet. Write a component block, and component = component.NAME.", name)
 		return nil, false
 	}
 	known := append(names, builtin.Names()...)
@@ -51,7 +51,7 @@ func (e *evaluator) findComponent(i *instance, name string) (*component, bool) {
 	if hint == "" {
 		hint = diag.DidYouMean("component."+short, known)
 	}
-	e.errorf(at, "Unknown component", "There is no component %q.%s Components are declared in blocks, or come with msgflo: %s.", diag.Escape(name), hint, strings.Join(builtin.Names(), ", "))
+	e.errorf(at, "Unknown component", "There is no component %q.%s Components are declared in blocks, or come with msgflo: %s.", name, hint, strings.Join(builtin.Names(), ", "))
 	return nil, false
 }
 

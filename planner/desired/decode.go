@@ -232,7 +232,7 @@ func (e *evaluator) decodeLabelled(d *decoding, f *field, path string) cty.Value
 	for n := range f.nested {
 		nb := &f.nested[n]
 		if _, twice := out[nb.label]; twice {
-			e.errorf(nb.body.decl, "Block written twice", "There is one block %s %q at most.", f.Name, diag.Escape(nb.label))
+			e.errorf(nb.body.decl, "Block written twice", "There is one block %s %q at most.", f.Name, nb.label)
 			d.failed = true
 			continue
 		}

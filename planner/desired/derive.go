@@ -140,7 +140,7 @@ func (e *evaluator) sameRole(a, b *player) {
 	}
 	e.errorf(b.decl(), "Role taken twice", "%s and %s both have the role %q on %s. A role is unique on a broker, whichever graph or module it comes from: "+
 		"its processes share its queues. For several processes of one role, write replicas. The other one is declared at %s.%s",
-		a.label(), b.label(), diag.Escape(a.short), a.inst.broker.addr, a.decl(), hint)
+		a.label(), b.label(), a.short, a.inst.broker.addr, a.decl(), hint)
 	b.inst.failed = true
 }
 

@@ -10,7 +10,6 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/config"
-	"github.com/msgflo/msgflo/config/diag"
 )
 
 const (
@@ -63,7 +62,7 @@ func (e *evaluator) embed(b *broker, body *body) bool {
 			return false
 		}
 		if web == text(listen) {
-			e.errorf(f.at(), "One address for two listeners", "The embedded server of %s has the same address for listen and websocket, %q. Give one of them another port.", b.addr, diag.Escape(web))
+			e.errorf(f.at(), "One address for two listeners", "The embedded server of %s has the same address for listen and websocket, %q. Give one of them another port.", b.addr, web)
 			return false
 		}
 	}
@@ -82,7 +81,7 @@ func (e *evaluator) address(b *broker, f *field, name, addr string) (host, port 
 	n, bad := strconv.Atoi(port)
 	switch {
 	case err != nil || bad != nil || n < 0 || n > 65535:
-		e.errorf(f.at(), "Invalid value", "The value of %s.%s of %s, %q, is no address to listen at. Write it as host:port, such as 127.0.0.1:18830.", embeddedBlock, name, b.addr, diag.Escape(addr))
+		e.errorf(f.at(), "Invalid value", "The value of %s.%s of %s, %q, is no address to listen at. Write it as host:port, such as 127.0.0.1:18830.", embeddedBlock, name, b.addr, addr)
 	case n == 0:
 		e.errorf(f.at(), "Invalid value", "The value of %s.%s of %s has the port 0, which means any that is free. Clients have to know it beforehand: write a number.", embeddedBlock, name, b.addr)
 	default:

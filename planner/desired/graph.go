@@ -62,7 +62,7 @@ func (g *graphScope) edge(c *config.Edge) {
 		case s != "pubsub" && s != "roundrobin":
 			known := []string{"pubsub", "roundrobin"}
 			g.fail(c.Delivery.Range(), "Invalid value", "delivery is \"pubsub\" (each role gets a copy; the default) or \"roundrobin\" (what a role refuses goes to the dead letter), not %q."+
-				diag.DidYouMean(s, known), diag.Escape(s))
+				diag.DidYouMean(s, known), s)
 			ok = false
 		default:
 			out.Delivery = s
@@ -217,7 +217,7 @@ func (d dep) participants() []*instance {
 func (g *graphScope) named(s string, at hcl.Range) (flow.End, bool) {
 	last := strings.LastIndexByte(s, '.')
 	if last <= 0 || last == len(s)-1 {
-		g.fail(at, "Port expected", "%q is no port: an end of an edge is written role.port, as in \"resize.in\".", diag.Escape(s))
+		g.fail(at, "Port expected", "%q is no port: an end of an edge is written role.port, as in \"resize.in\".", s)
 		return flow.End{}, false
 	}
 	for n := last; n > 0; n = strings.LastIndexByte(s[:n], '.') {
@@ -253,7 +253,7 @@ func (g *graphScope) unknownRole(role string, at hcl.Range) {
 	if hint == "" {
 		hint = rolesThere(sortedKeys(g.l.byShort))
 	}
-	g.fail(at, "Unknown role", "No participant on %s has the role %q.%s", g.i.broker.addr, diag.Escape(role), hint)
+	g.fail(at, "Unknown role", "No participant on %s has the role %q.%s", g.i.broker.addr, role, hint)
 }
 
 // rolesThere names the roles that an edge could have meant, where none of them

@@ -9,7 +9,6 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/config"
-	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/planner/desired/flow"
 )
 
@@ -326,5 +325,5 @@ func (p *player) String() string {
 	if p.short == p.inst.block.cfg.Name && p.inst.key.text == "" {
 		return p.label()
 	}
-	return fmt.Sprintf("%s (role %q)", p.label(), diag.Escape(p.short))
+	return fmt.Sprintf("%s (role %q)", p.label(), p.short)
 }

@@ -187,7 +187,7 @@ func (e *evaluator) portOf(i *instance, out bool, path []string, at hcl.Range) c
 		queue = cty.StringVal(name)
 	} else if len(path) > 1 && path[1] == "queue" {
 		e.errorf(at, "Queue not known", "What carries the port %q of %s is not known: nothing says which client library it is written with. Write client in it, or queue in its port's block.",
-			diag.Escape(path[0]), p.label())
+			path[0], p.label())
 	}
 	vals := map[string]cty.Value{"role": cty.StringVal(p.role.Name), "port": cty.StringVal(port.ID), "queue": queue}
 	if len(path) == 1 {
@@ -195,7 +195,7 @@ func (e *evaluator) portOf(i *instance, out bool, path []string, at hcl.Range) c
 	}
 	v, ok := vals[path[1]]
 	if !ok {
-		e.errorf(at, "Unsupported attribute", "A port has no attribute %q.%s", diag.Escape(path[1]), diag.DidYouMean(path[1], sortedKeys(vals)))
+		e.errorf(at, "Unsupported attribute", "A port has no attribute %q.%s", path[1], diag.DidYouMean(path[1], sortedKeys(vals)))
 		return brokenVal
 	}
 	return v

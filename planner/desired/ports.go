@@ -66,7 +66,7 @@ func (e *evaluator) portBlocks(p *player, to *[]*flow.Port, blocks cty.Value, f 
 			continue
 		}
 		if nb.label == "" || strings.ContainsFunc(nb.label, unicode.IsControl) {
-			e.errorf(nb.body.decl, "Invalid port", "The name of a port, %q, is empty or has a control character.", diag.Escape(nb.label))
+			e.errorf(nb.body.decl, "Invalid port", "The name of a port, %q, is empty or has a control character.", nb.label)
 			p.failed = true
 			continue
 		}
@@ -143,7 +143,7 @@ func (e *evaluator) noPort(p *player, out bool, id string, at hcl.Range) {
 	if len(names) > 0 {
 		has = "It has " + strings.Join(names, ", ") + "."
 	}
-	e.errorf(at, "No such port", "%s has no %s %q.%s %s", p.label(), kind, diag.Escape(id), diag.DidYouMean(id, names), has)
+	e.errorf(at, "No such port", "%s has no %s %q.%s %s", p.label(), kind, id, diag.DidYouMean(id, names), has)
 }
 
 // queueOf is what carries a port: as it is written, else by the convention of

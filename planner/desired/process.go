@@ -11,7 +11,6 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/config/addr"
-	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/planner/desired/flow"
 	"github.com/msgflo/msgflo/providers/launch"
 )
@@ -277,7 +276,7 @@ func (e *evaluator) checkReady(l *lowering, p *player, when string, vals map[str
 			return false
 		}
 		if kind != when && !isNull(v) {
-			e.errorf(at, "Contradiction", "%s has %s in its block ready, which is for when = %q, but it is ready when = %q.", p.label(), need[0], kind, diag.Escape(when))
+			e.errorf(at, "Contradiction", "%s has %s in its block ready, which is for when = %q, but it is ready when = %q.", p.label(), need[0], kind, when)
 			return false
 		}
 	}

@@ -245,7 +245,7 @@ func (e *evaluator) noOutput(r *reference) bool {
 	if name == "" || r.call.cfg.Module == nil || r.call.cfg.Module.Outputs[name] != nil {
 		return false
 	}
-	e.errorf(r.rng, "Reference to something not declared", "The module called by %s has no output %q.%s", r.call.label(), diag.Escape(name),
+	e.errorf(r.rng, "Reference to something not declared", "The module called by %s has no output %q.%s", r.call.label(), name,
 		diag.DidYouMean(name, sortedKeys(r.call.cfg.Module.Outputs)))
 	return true
 }

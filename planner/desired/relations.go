@@ -7,7 +7,6 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/config/addr"
-	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/providers"
 )
 
@@ -152,7 +151,7 @@ func (e *evaluator) sameKind(i *instance, r *ref) bool {
 		return true
 	}
 	e.errorf(r.field.at(), "Contradiction", "%s is a reference to a %s, but %s says %q. Leave %s out: it follows from the reference.",
-		r.path, r.kind, r.field.RefKind, diag.Escape(k), r.field.RefKind)
+		r.path, r.kind, r.field.RefKind, k, r.field.RefKind)
 	i.failed = true
 	return false
 }

@@ -44,7 +44,7 @@ func (e *evaluator) undeclared() {
 		if e.root.cfg.Variables[name] != nil || strings.HasPrefix(v.Source, "MSGFLO_VAR_") {
 			continue
 		}
-		text := fmt.Sprintf("A value is given for the variable %q by %s, but there is no variable of that name.%s", diag.Escape(name), diag.Escape(v.Source), diag.DidYouMean(name, known))
+		text := fmt.Sprintf("A value is given for the variable %q by %s, but there is no variable of that name.%s", name, diag.Escape(v.Source), diag.DidYouMean(name, known))
 		if strings.HasPrefix(v.Source, "-var") && !strings.HasPrefix(v.Source, "-var-file") {
 			e.report(diag.Error(v.Decl, "Value for an undeclared variable", text))
 		} else {

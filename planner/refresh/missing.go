@@ -44,11 +44,10 @@ func missing(r *Request, batches []*batch) hcl.Diagnostics {
 		if slices.Contains(known, l.need.Name) {
 			continue
 		}
-		name := diag.Escape(l.need.Name)
 		diags = append(diags, diag.Error(first[l].decl, "Missing "+l.need.Type, fmt.Sprintf(
 			"%s is to be in the %s %q of %s, which does not exist, as far as this login can see, and which nothing here declares. "+
 				"Declare it with a block `%[2]s %[3]q {}`, so that it is made first, or have it made; or correct the name, which is that of the broker's URL where a block has none.%[5]s",
-			first[l].addr, l.need.Type, name, l.provider, diag.DidYouMean(l.need.Name, known))))
+			first[l].addr, l.need.Type, l.need.Name, l.provider, diag.DidYouMean(l.need.Name, known))))
 	}
 	return diags
 }

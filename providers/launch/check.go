@@ -128,7 +128,7 @@ func readiness(v cty.Value) []error {
 		case of.kind != when && !a.IsNull() && when == "":
 			errs = append(errs, path.NewErrorf("it is used with when = %q, which is not written", of.kind))
 		case of.kind != when && !a.IsNull():
-			errs = append(errs, path.NewErrorf("it is for when = %q, and when is %q", of.kind, diag.Escape(when)))
+			errs = append(errs, path.NewErrorf("it is for when = %q, and when is %q", of.kind, when))
 		}
 	}
 	return errs

@@ -19,7 +19,7 @@ import (
 func (p *provider) Apply(ctx context.Context, c providers.Change) (cty.Value, error) {
 	k := p.kinds[c.Type]
 	if k == nil {
-		return cty.NilVal, fmt.Errorf("a launcher has no objects of type %q", diag.Escape(c.Type))
+		return cty.NilVal, fmt.Errorf("a launcher has no objects of type %q", c.Type)
 	}
 	before := cty.NullVal(k.schema.ImpliedType())
 	if c.Before != cty.NilVal {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/zclconf/go-cty/cty"
 
-	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/providers"
 	"github.com/msgflo/msgflo/providers/attr"
 	"github.com/msgflo/msgflo/providers/mqtt/router/routes"
@@ -99,7 +98,7 @@ func (p *provider) applyRetained(ctx context.Context, c providers.Change, null c
 			return cty.NilVal, p.answered(ctx, err)
 		}
 		if now, there := all[r.Key(topic)]; there && string(now) != payload {
-			return null, fmt.Errorf("the topic %q retains another message already, of %d bytes; plan again to see it", diag.Escape(topic), len(now))
+			return null, fmt.Errorf("the topic %q retains another message already, of %d bytes; plan again to see it", topic, len(now))
 		}
 	}
 	out := mqtt.Outgoing{Topic: topic, QoS: qosOf(after), Retained: true}
@@ -107,7 +106,7 @@ func (p *provider) applyRetained(ctx context.Context, c providers.Change, null c
 		out.Body = []byte(payload)
 	}
 	if err := r.Send(ctx, out); err != nil {
-		return cty.NilVal, fmt.Errorf("publishing to %q: %w", diag.Escape(topic), p.answered(ctx, err))
+		return cty.NilVal, fmt.Errorf("publishing to %q: %w", topic, p.answered(ctx, err))
 	}
 	all, err := r.Read(ctx, topic)
 	if err != nil {
@@ -120,7 +119,7 @@ func (p *provider) applyRetained(ctx context.Context, c providers.Change, null c
 	}
 	if string(now) != string(out.Body) {
 		return left, fmt.Errorf("the broker at %s took the message for %q and does not retain it: the user may lack the permission to publish there, "+
-			"the broker may keep no retained messages, or somebody else publishes there too", p.settings.where(), diag.Escape(topic))
+			"the broker may keep no retained messages, or somebody else publishes there too", p.settings.where(), topic)
 	}
 	if there {
 		return c.After, nil

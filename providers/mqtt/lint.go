@@ -70,9 +70,9 @@ func wantedHops(want []providers.Object, lineage string) ([]routes.Hop, map[rout
 func loopText(loop []routes.Hop, lineage string) string {
 	var way []string
 	for _, h := range loop {
-		step := fmt.Sprintf("%q to %q", diag.Escape(h.From), diag.Escape(h.To))
+		step := fmt.Sprintf("%q to %q", h.From, h.To)
 		if h.Lineage != lineage {
-			step += fmt.Sprintf(" (of another configuration, with the lineage %q)", diag.Escape(h.Lineage))
+			step += fmt.Sprintf(" (of another configuration, with the lineage %q)", h.Lineage)
 		}
 		way = append(way, step)
 	}

@@ -7,7 +7,6 @@ import (
 
 	"github.com/zclconf/go-cty/cty"
 
-	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/providers"
 	"github.com/msgflo/msgflo/providers/access"
 	"github.com/msgflo/msgflo/providers/attr"
@@ -87,7 +86,7 @@ func checkRoute(v cty.Value) []error {
 	}
 	why := fmt.Errorf("the target is the source: a message would go round for ever")
 	if from.AsString() != to.AsString() {
-		why = fmt.Errorf("the target %q is among the topics of the source %q: a message would go round for ever", diag.Escape(to.AsString()), diag.Escape(from.AsString()))
+		why = fmt.Errorf("the target %q is among the topics of the source %q: a message would go round for ever", to.AsString(), from.AsString())
 	}
 	return []error{cty.GetAttrPath("to").NewError(why)}
 }

@@ -8,7 +8,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/providers/mqtt/router"
 	"github.com/msgflo/msgflo/providers/mqtt/router/retained"
 	"github.com/msgflo/msgflo/providers/mqtt/router/routes"
@@ -97,7 +96,7 @@ func (t *table) write(edits []*edit) {
 		}
 		if err == nil && attempt == maxAttempts {
 			err = fmt.Errorf("the broker at %s does not keep what is published to the topic %q: it may be that the user lacks the permission to write and read msgflo/#, "+
-				"that the broker keeps no retained messages, or that another run changes the same routes at this moment", p.settings.where(), diag.Escape(routes.Topic(p.lineage)))
+				"that the broker keeps no retained messages, or that another run changes the same routes at this moment", p.settings.where(), routes.Topic(p.lineage))
 		}
 	}
 	for _, e := range edits {
@@ -163,7 +162,7 @@ func (p *provider) judge(v *view, e *edit) error {
 	case !found:
 		return nil
 	case owner != p.lineage:
-		return fmt.Errorf("%s is carried already, for the lineage %q: each message would arrive twice. Remove it here, or there", describe(c.Route), diag.Escape(owner))
+		return fmt.Errorf("%s is carried already, for the lineage %q: each message would arrive twice. Remove it here, or there", describe(c.Route), owner)
 	case e.create && there != c.Route:
 		return fmt.Errorf("%s exists already, and is different: it has qos = %d and retain = %t. Plan again to see it", describe(c.Route), there.QoS, there.Retain)
 	}
@@ -171,7 +170,7 @@ func (p *provider) judge(v *view, e *edit) error {
 }
 
 func describe(r routes.Route) string {
-	return fmt.Sprintf("the route %q -> %q", diag.Escape(r.From), diag.Escape(r.To))
+	return fmt.Sprintf("the route %q -> %q", r.From, r.To)
 }
 
 // loop gives edits that would make a message go round their error; nil: none.
@@ -210,7 +209,7 @@ func (p *provider) put(r *retained.Reader, d *routes.Document) (kept bool, err e
 	}
 	topic := routes.Topic(p.lineage)
 	if err := r.Send(p.ctx, mqtt.Outgoing{Topic: topic, Body: body, QoS: mqtt.AtLeastOnce, Retained: true}); err != nil {
-		return false, fmt.Errorf("writing the routes to %q: %w", diag.Escape(topic), p.answered(p.ctx, err))
+		return false, fmt.Errorf("writing the routes to %q: %w", topic, p.answered(p.ctx, err))
 	}
 	all, err := r.Read(p.ctx, topic)
 	if err != nil {

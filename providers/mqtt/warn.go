@@ -33,7 +33,7 @@ func (s *seen) note(v *view, queries []providers.Query, results []providers.Resu
 		}
 		s.asked = true
 		if results[i].Value.IsNull() {
-			s.coming = append(s.coming, fmt.Sprintf("%q", diag.Escape(attr.Text(q.Value, "from"))+arrow+diag.Escape(attr.Text(q.Value, "to"))))
+			s.coming = append(s.coming, fmt.Sprintf("%q", attr.Text(q.Value, "from")+arrow+attr.Text(q.Value, "to")))
 		}
 	}
 	slices.Sort(s.coming)

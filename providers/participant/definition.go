@@ -148,9 +148,9 @@ func port(ports []Port, kind, id string) (Port, error) {
 		ids = append(ids, p.ID)
 	}
 	if len(ids) == 0 {
-		return Port{}, fmt.Errorf("there is no %s %q; there are no %ss at all", kind, diag.Escape(id), kind)
+		return Port{}, fmt.Errorf("there is no %s %q; there are no %ss at all", kind, id, kind)
 	}
-	return Port{}, fmt.Errorf("there is no %s %q; there is %s.%s", kind, diag.Escape(id), strings.Join(ids, ", "), diag.DidYouMean(id, ids))
+	return Port{}, fmt.Errorf("there is no %s %q; there is %s.%s", kind, id, strings.Join(ids, ", "), diag.DidYouMean(id, ids))
 }
 
 // A Message is what arrived.

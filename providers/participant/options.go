@@ -8,7 +8,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/providers/transport"
 	"github.com/msgflo/msgflo/providers/transport/amqp"
 	"github.com/msgflo/msgflo/providers/transport/mqtt"
@@ -88,5 +87,5 @@ func dial(ctx context.Context, o Options) (transport.Conn, error) {
 	if scheme == o.Broker || len(scheme) > 16 { // no scheme, so what it begins with may be anything
 		return nil, fmt.Errorf("the broker's URL has no scheme; write it as amqp://user@host:5672/vhost or mqtt://user@host:1883")
 	}
-	return nil, fmt.Errorf("the broker's URL has the scheme %q; participants know amqp, amqps, mqtt, mqtts, ws and wss", diag.Escape(scheme))
+	return nil, fmt.Errorf("the broker's URL has the scheme %q; participants know amqp, amqps, mqtt, mqtts, ws and wss", scheme)
 }

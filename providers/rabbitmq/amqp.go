@@ -290,7 +290,7 @@ func (d *dialing) dial(network, addr string) (net.Conn, error) {
 
 // dialProblem is the headline and the detail of a connection's failure.
 func dialProblem(s *settingsOfBroker, err error) (headline, detail string) {
-	where, user := s.url.address(), diag.Escape(s.username)
+	where, user := s.url.address(), s.username
 	switch {
 	case errors.Is(err, errNoAnswer):
 		return "Broker does not answer", fmt.Sprintf("the broker at %s did not answer within %s; check host and port, and that it speaks AMQP there", where, dialTimeout)

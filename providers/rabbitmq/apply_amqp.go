@@ -129,7 +129,7 @@ func (p *provider) checkExchangeAvailable(ctx context.Context, kind string, c pr
 		return nil
 	}
 	return &brokerError{headline: "Exchange type not available", detail: fmt.Sprintf("%s: the broker has no exchange type %q.%s%s",
-		"declaring "+describe(typeExchange, c.After), diag.Escape(kind), pluginHint(pluginOfExchange(kind)), diag.DidYouMean(kind, types))}
+		"declaring "+describe(typeExchange, c.After), kind, pluginHint(pluginOfExchange(kind)), diag.DidYouMean(kind, types))}
 }
 
 // tryExchangeType declares the exchange on a connection of its own, which an
@@ -145,7 +145,7 @@ func (p *provider) tryExchangeType(ctx context.Context, kind string, c providers
 	if hasCode(err, amqp.CommandInvalid) {
 		// Not wrapped: what it did to its own connection is no lost connection.
 		return &brokerError{headline: "Exchange type not available", detail: fmt.Sprintf("declaring %s: the broker has no exchange type %q.%s",
-			describe(typeExchange, v), diag.Escape(kind), pluginHint(pluginOfExchange(kind)))}
+			describe(typeExchange, v), kind, pluginHint(pluginOfExchange(kind)))}
 	}
 	return err
 }

@@ -9,7 +9,6 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/zclconf/go-cty/cty"
 
-	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/providers"
 	"github.com/msgflo/msgflo/providers/attr"
 	"github.com/msgflo/msgflo/providers/rabbitmq/mgmt"
@@ -230,7 +229,7 @@ type vhostError struct{ brokerError }
 func newVhostError(s *settingsOfBroker, vhost string, err error) error {
 	return &vhostError{brokerError{headline: "Vhost not accessible", err: err, detail: fmt.Sprintf(
 		"user %q cannot open the vhost %q of the broker at %s: there is no such vhost, or the user has no permissions in it",
-		diag.Escape(s.username), diag.Escape(vhost), s.url.address())}}
+		s.username, vhost, s.url.address())}}
 }
 
 func isVhostRefusal(err error) bool {

@@ -228,7 +228,7 @@ func (r *replica) giveUp(o outcome, v verdict) {
 // it last said.
 func (r *replica) error(summary, what string) *control.Error {
 	s := r.program().spec
-	text := fmt.Sprintf("Participant %s on broker %q %s", quoted(s.Role, r.index, s.Replicas), diag.Escape(s.Broker), diag.Sentence(what))
+	text := fmt.Sprintf("Participant %s on broker %q %s", quoted(s.Role, r.index, s.Replicas), s.Broker, diag.Sentence(what))
 	log := r.role.agent.place.Log(s.Broker, s.Role, r.index)
 	lines := control.LastLines(log, 20, r.since)
 	if len(lines) == 0 {

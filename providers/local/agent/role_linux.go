@@ -56,7 +56,7 @@ func (a *Agent) program(e control.Entry, secret json.RawMessage) (*program, erro
 	if err != nil {
 		return p, &control.Error{
 			Summary: "Participant cannot be started",
-			Detail:  fmt.Sprintf("Participant %s on broker %q cannot be started: %s", quoted(s.Role, 0, 1), diag.Escape(s.Broker), diag.Sentence(err.Error())),
+			Detail:  fmt.Sprintf("Participant %s on broker %q cannot be started: %s", quoted(s.Role, 0, 1), s.Broker, diag.Sentence(err.Error())),
 		}
 	}
 	return p, nil
@@ -229,7 +229,7 @@ func (ro *role) bring(ctx context.Context, p *program, indexes []int, emit func(
 	g, err := ro.watch(ctx, p, len(indexes), emit)
 	if err != nil {
 		return &control.Error{Summary: "Readiness cannot be observed", Detail: fmt.Sprintf("Participant %s on broker %q was not started, for it could not be seen whether it becomes ready (%s): %s",
-			quoted(p.spec.Role, 0, 1), diag.Escape(p.spec.Broker), what(p.spec.Ready), diag.Sentence(diag.EscapeText(err.Error())))}
+			quoted(p.spec.Role, 0, 1), p.spec.Broker, what(p.spec.Ready), diag.Sentence(diag.EscapeText(err.Error())))}
 	}
 	defer g.close()
 	fresh := make([]*replica, 0, len(indexes))
@@ -277,7 +277,7 @@ func (ro *role) watch(ctx context.Context, p *program, replicas int, emit func(c
 		return a.g, a.err
 	case <-slow.C:
 		emit(control.Event{Text: fmt.Sprintf("waiting up to %s for broker %q to answer: %s is started once it can be seen whether it becomes ready (%s)",
-			p.spec.Ready.Timeout, diag.Escape(p.spec.Broker), diag.Escape(p.spec.Role), what(p.spec.Ready))})
+			p.spec.Ready.Timeout, p.spec.Broker, diag.Escape(p.spec.Role), what(p.spec.Ready))})
 		a := <-begun
 		return a.g, a.err
 	}

@@ -52,7 +52,7 @@ func ParseSpec(data []byte) (Spec, error) {
 			continue
 		}
 		if _, _, err := net.SplitHostPort(addr); err != nil {
-			return s, fmt.Errorf("%s of the embedded broker %q is %q; write it as host:port, such as %s", name, diag.Escape(s.Broker), diag.Escape(addr), DefaultListen)
+			return s, fmt.Errorf("%s of the embedded broker %q is %q; write it as host:port, such as %s", name, s.Broker, addr, DefaultListen)
 		}
 	}
 	return s, nil
@@ -95,7 +95,7 @@ func New(s Spec, o Options) (*Server, error) {
 		s.Listen = DefaultListen
 	}
 	if s.Persist && o.Folder == "" {
-		return nil, fmt.Errorf("the embedded broker %q is to keep its messages and has no folder for them", diag.Escape(s.Broker))
+		return nil, fmt.Errorf("the embedded broker %q is to keep its messages and has no folder for them", s.Broker)
 	}
 	log := o.Log
 	if log == nil {
@@ -184,12 +184,12 @@ func (s *Server) listen(ctx context.Context, setting, addr string) (net.Listener
 		return l, nil
 	case errors.Is(err, syscall.EADDRINUSE):
 		return nil, fmt.Errorf("the embedded broker %q cannot listen at %s, where another program does, perhaps another MQTT broker, or the agent of a state that was removed (`pgrep -af 'msgflo agent'` shows those): stop that one, or give this one another port as %s = \"127.0.0.1:PORT\" (%w)",
-			diag.Escape(s.spec.Broker), diag.Escape(addr), setting, err)
+			s.spec.Broker, diag.Escape(addr), setting, err)
 	case errors.Is(err, syscall.EACCES):
 		return nil, fmt.Errorf("the embedded broker %q may not listen at %s: ports below 1024 are the administrator's; give it another as %s = \"127.0.0.1:PORT\" (%w)",
-			diag.Escape(s.spec.Broker), diag.Escape(addr), setting, err)
+			s.spec.Broker, diag.Escape(addr), setting, err)
 	}
-	return nil, fmt.Errorf("the embedded broker %q cannot listen at %s; %s must be an address of this machine: %w", diag.Escape(s.spec.Broker), diag.Escape(addr), setting, err)
+	return nil, fmt.Errorf("the embedded broker %q cannot listen at %s; %s must be an address of this machine: %w", s.spec.Broker, diag.Escape(addr), setting, err)
 }
 
 // warnOpen: there are no users, so a port that others reach is open to them.
@@ -253,9 +253,9 @@ func (k *keeping) close() {
 
 func (s *Server) storeError(err error) error {
 	if errors.Is(err, bolterrors.ErrTimeout) {
-		return fmt.Errorf("the folder %s of the embedded broker %q is in use by another process: %w", s.opts.Folder, diag.Escape(s.spec.Broker), err)
+		return fmt.Errorf("the folder %s of the embedded broker %q is in use by another process: %w", s.opts.Folder, s.spec.Broker, err)
 	}
-	return fmt.Errorf("the embedded broker %q cannot keep its messages in %s; free the folder, or move it away to begin anew: %w", diag.Escape(s.spec.Broker), s.opts.Folder, err)
+	return fmt.Errorf("the embedded broker %q cannot keep its messages in %s; free the folder, or move it away to begin anew: %w", s.spec.Broker, s.opts.Folder, err)
 }
 
 // errorsOnly hides what the broker says of its clients' comings and goings;

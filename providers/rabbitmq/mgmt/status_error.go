@@ -35,7 +35,7 @@ func (c *Client) statusError(resp *http.Response) *Error {
 		e.detail = fmt.Sprintf("the answer to %s from %s was cut: %s, and what it said why is not known; try again", what, c.Host(), diag.Escape(resp.Status))
 	case code == http.StatusUnauthorized && isLoginRefusal(resp, isJSON, words.Error, e.Reason):
 		e.Kind = LoginRefused
-		e.detail = fmt.Sprintf("the management API at %s refused the login of user %q; check user and password", c.Host(), diag.Escape(c.username))
+		e.detail = fmt.Sprintf("the management API at %s refused the login of user %q; check user and password", c.Host(), c.username)
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
 		e.Kind = Forbidden
 		e.detail = c.forbidden(e)
@@ -126,9 +126,9 @@ func brokerFailed(what, status string, e *Error) string {
 // forbidden names what the user lacks, by the broker's reasons
 // (rabbit_mgmt_util.erl).
 func (c *Client) forbidden(e *Error) string {
-	user := diag.Escape(c.username)
 	missing := func(tag string) string {
-		return fmt.Sprintf("user %q lacks the tag %q that %s %s needs; on the broker: rabbitmqctl set_user_tags %[1]s %[2]s (this replaces the tags the user has)", user, tag, e.Method, e.Path)
+		return fmt.Sprintf("user %q lacks the tag %q that %s %s needs; on the broker: rabbitmqctl set_user_tags %s %s (this replaces the tags the user has)",
+			c.username, tag, e.Method, e.Path, diag.Escape(c.username), tag)
 	}
 	r := strings.ToLower(e.Reason)
 	switch {
@@ -141,11 +141,11 @@ func (c *Client) forbidden(e *Error) string {
 	case strings.Contains(r, "access object"):
 		return missing("policymaker")
 	case strings.Contains(r, "access virtual host"):
-		return fmt.Sprintf("user %q has no permissions in the vhost of %s; on the broker: rabbitmqctl set_permissions -p VHOST %[1]s '.*' '.*' '.*'", user, e.Path)
+		return fmt.Sprintf("user %q has no permissions in the vhost of %s; on the broker: rabbitmqctl set_permissions -p VHOST %s '.*' '.*' '.*'", c.username, e.Path, diag.Escape(c.username))
 	case strings.Contains(r, "localhost"):
-		return fmt.Sprintf("user %q may log in from the broker's own machine only; use another user", user)
+		return fmt.Sprintf("user %q may log in from the broker's own machine only; use another user", c.username)
 	}
-	return fmt.Sprintf("user %q is not permitted to %s %s%s; it lacks a configure, write or read permission in the vhost, or the name is reserved (amq.)", user, e.Method, e.Path, colon(e.Reason, ""))
+	return fmt.Sprintf("user %q is not permitted to %s %s%s; it lacks a configure, write or read permission in the vhost, or the name is reserved (amq.)", c.username, e.Method, e.Path, colon(e.Reason, ""))
 }
 
 // tidy undoes the HTML escapes and line breaks of validation messages.

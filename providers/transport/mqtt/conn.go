@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"sync"
 
-	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/providers/transport"
 )
 
@@ -160,9 +159,9 @@ func (c *Conn) subscribe(ctx context.Context, name, group string, o transport.Su
 	if err != nil {
 		s.discard()
 		if filter != name {
-			return nil, fmt.Errorf("subscribing to %q: %w; if the broker has no shared subscriptions, add ?share=false to its URL", diag.Escape(name), err)
+			return nil, fmt.Errorf("subscribing to %q: %w; if the broker has no shared subscriptions, add ?share=false to its URL", name, err)
 		}
-		return nil, fmt.Errorf("subscribing to %q: %w", diag.Escape(name), err)
+		return nil, fmt.Errorf("subscribing to %q: %w", name, err)
 	}
 	if !c.task(s.run) {
 		s.discard()

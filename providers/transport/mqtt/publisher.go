@@ -8,7 +8,6 @@ import (
 
 	paho "github.com/eclipse/paho.mqtt.golang"
 
-	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/providers/transport"
 )
 
@@ -76,7 +75,7 @@ func check(m Outgoing) error {
 		return fmt.Errorf("publishing: %w", err)
 	}
 	if len(m.Body) > maxBody {
-		return fmt.Errorf("publishing to topic %q: the message has %d bytes, and MQTT's limit is %d", diag.Escape(m.Topic), len(m.Body), maxBody)
+		return fmt.Errorf("publishing to topic %q: the message has %d bytes, and MQTT's limit is %d", m.Topic, len(m.Body), maxBody)
 	}
 	return nil
 }
@@ -260,7 +259,7 @@ func (p *publisher) broken() {
 	if r := p.pending[0]; alone {
 		if r.faults++; r.faults >= maxFaults {
 			p.pending = p.pending[1:]
-			r.done(fmt.Errorf("publishing to topic %q: %w", diag.Escape(r.msg.Topic), errCostly))
+			r.done(fmt.Errorf("publishing to topic %q: %w", r.msg.Topic, errCostly))
 		}
 	}
 }

@@ -11,8 +11,6 @@ import (
 
 	paho "github.com/eclipse/paho.mqtt.golang"
 	"github.com/eclipse/paho.mqtt.golang/packets"
-
-	"github.com/msgflo/msgflo/config/diag"
 )
 
 // A session is one network connection, from login to its end. The library's
@@ -186,7 +184,7 @@ const refusedFilter = 0x80 // MQTT 3.1.1, 3.9.3
 type refusal struct{ filter string }
 
 func (r *refusal) Error() string {
-	return fmt.Sprintf("the broker refused the subscription to %q; the user may lack a permission for it", diag.Escape(r.filter))
+	return fmt.Sprintf("the broker refused the subscription to %q; the user may lack a permission for it", r.filter)
 }
 
 // noStore keeps nothing: what is to be sent again is kept by the publisher,

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"unicode/utf8"
-
-	"github.com/msgflo/msgflo/config/diag"
 )
 
 // Limits of MQTT 3.1.1: a topic has 16 bits for its length, a packet 28.
@@ -21,7 +19,7 @@ func CheckTopic(name string) error {
 		return err
 	}
 	if strings.ContainsAny(name, "+#") {
-		return fmt.Errorf("the topic %q has a wildcard (+ or #) in it, which only a subscription may have", diag.Escape(name))
+		return fmt.Errorf("the topic %q has a wildcard (+ or #) in it, which only a subscription may have", name)
 	}
 	return nil
 }
@@ -35,9 +33,9 @@ func CheckFilter(filter string) error {
 	for i, l := range levels {
 		switch {
 		case l == "#" && i != len(levels)-1:
-			return fmt.Errorf("the topic filter %q has a # that is not at its end", diag.Escape(filter))
+			return fmt.Errorf("the topic filter %q has a # that is not at its end", filter)
 		case l != "#" && l != "+" && strings.ContainsAny(l, "+#"):
-			return fmt.Errorf("the topic filter %q has a wildcard beside other characters of its level; it must stand alone between slashes", diag.Escape(filter))
+			return fmt.Errorf("the topic filter %q has a wildcard beside other characters of its level; it must stand alone between slashes", filter)
 		}
 	}
 	return nil
@@ -50,7 +48,7 @@ func checkText(name string) error {
 	case len(name) > maxTopic:
 		return fmt.Errorf("a topic has at most %d bytes, and this one %d", maxTopic, len(name))
 	case !utf8.ValidString(name) || strings.ContainsRune(name, 0):
-		return fmt.Errorf("the topic %q is not UTF-8 text without NUL", diag.Escape(name))
+		return fmt.Errorf("the topic %q is not UTF-8 text without NUL", name)
 	}
 	return nil
 }

@@ -10,8 +10,6 @@ import (
 	"os"
 	"slices"
 	"strconv"
-
-	"github.com/msgflo/msgflo/config/diag"
 )
 
 // An endpoint is a broker's URL, read.
@@ -124,7 +122,7 @@ func flag(text string, without bool, key string) (bool, error) {
 	}
 	b, err := strconv.ParseBool(text)
 	if err != nil {
-		return false, fmt.Errorf("%s in the query of the broker's URL is %q; it must be true or false", key, diag.Escape(text))
+		return false, fmt.Errorf("%s in the query of the broker's URL is %q; it must be true or false", key, text)
 	}
 	return b, nil
 }

@@ -180,7 +180,7 @@ func dialer(log *slog.Logger) services.Dial {
 			}
 			return c, nil
 		}
-		return nil, fmt.Errorf("the agent cannot speak %q", diag.Escape(scheme))
+		return nil, fmt.Errorf("the agent cannot speak %q", scheme)
 	}
 }
 

@@ -127,7 +127,7 @@ func (a *app) runComponent(ctx context.Context, name, role string, o participant
 	d, ok := builtin.New(name, a.env.Stdout)
 	if !ok {
 		names := component.Names()
-		return usagef("there is no built-in component %q.%s There is %s.", diag.Escape(name), diag.DidYouMean(name, names), strings.Join(names, ", "))
+		return usagef("there is no built-in component %q.%s There is %s.", name, diag.DidYouMean(name, names), strings.Join(names, ", "))
 	}
 	var err error
 	if o.Initial, err = initialPackets(iips); err != nil {

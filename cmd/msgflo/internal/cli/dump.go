@@ -56,7 +56,7 @@ func (a *app) dump(ctx context.Context, m *mail, queue string) error {
 		// queue would go with us, and its messages with it, we are none of them.
 		s, err := c.Subscribe(ctx, queue, transport.SubscribeOptions{Prefetch: 1, Fetch: fetch})
 		if errors.Is(err, transport.ErrNoQueue) {
-			return messageError{"No such queue", fmt.Sprintf("There is no queue %q. `msgflo apply` makes what the configuration declares; some participants make theirs when they start.", diag.Escape(queue))}
+			return messageError{"No such queue", fmt.Sprintf("There is no queue %q. `msgflo apply` makes what the configuration declares; some participants make theirs when they start.", queue)}
 		}
 		if err != nil {
 			return err

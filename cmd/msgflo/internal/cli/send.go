@@ -109,7 +109,7 @@ func (a *app) send(ctx context.Context, m *mail, p parcel) error {
 		switch {
 		case errors.Is(err, transport.ErrNoQueue):
 			return messageError{"No such queue", fmt.Sprintf("The message was not sent: there is no queue %q now. `msgflo apply` makes what the configuration declares; "+
-				"some participants make theirs when they start.", diag.Escape(to.Key))}
+				"some participants make theirs when they start.", to.Key)}
 		case errors.Is(err, transport.ErrUnroutable):
 			return messageError{"Nobody takes it", unroutable(to, p.target)}
 		case err != nil:
@@ -121,14 +121,14 @@ func (a *app) send(ctx context.Context, m *mail, p parcel) error {
 }
 
 func unroutable(to transport.Address, target string) string {
-	x := diag.Escape(to.Exchange)
+	x := to.Exchange
 	switch _, bare := workspace.ParseCarrier(target); {
 	case !bare:
 		return fmt.Sprintf("The message was sent nowhere: nothing is bound to the exchange %q of %s.", x, diag.Escape(target))
 	case to.Key == "":
 		return fmt.Sprintf("The message was sent nowhere: nothing is bound to the exchange %q that takes a message without a routing key. -key gives it one.", x)
 	}
-	return fmt.Sprintf("The message was sent nowhere: nothing is bound to the exchange %q that takes the routing key %q.", x, diag.Escape(to.Key))
+	return fmt.Sprintf("The message was sent nowhere: nothing is bound to the exchange %q that takes the routing key %q.", x, to.Key)
 }
 
 // destination finds what a parcel is for: the broker, the address there, and how people

@@ -161,7 +161,7 @@ func tapSources(ms *workspace.Messages, target, broker string) (addr.Provider, [
 		sources := ms.Taps(p)
 		if len(sources) == 0 {
 			return addr.Provider{}, nil, fmt.Errorf("nothing leads to %s that could be listened to: what is sent to its queue %q directly passes no exchange. `msgflo dump %s` takes a message out of it",
-				diag.Escape(p.String()), diag.Escape(p.Carrier), diag.Escape(p.Carrier))
+				diag.Escape(p.String()), p.Carrier, diag.Escape(p.Carrier))
 		}
 		return p.Broker, sources, nil
 	}

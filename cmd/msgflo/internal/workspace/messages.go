@@ -92,7 +92,7 @@ func (m *Messages) Broker(name string) (addr.Provider, error) {
 	case len(names) == 0:
 		return addr.Provider{}, fmt.Errorf("the configuration has no broker block")
 	case name != "":
-		return addr.Provider{}, fmt.Errorf("there is no broker %q.%s There is %s", diag.Escape(name), diag.DidYouMean(name, names), strings.Join(names, ", "))
+		return addr.Provider{}, fmt.Errorf("there is no broker %q.%s There is %s", name, diag.DidYouMean(name, names), strings.Join(names, ", "))
 	case len(names) > 1:
 		return addr.Provider{}, fmt.Errorf("the configuration has several brokers (%s): say which one with -broker", strings.Join(names, ", "))
 	}
@@ -151,11 +151,11 @@ func (m *Messages) Ports(text, broker string) ([]Endpoint, error) {
 		}
 	}
 	if len(out) == 0 {
-		return nil, fmt.Errorf("no role here has a port %q.%s%s", diag.Escape(text), diag.DidYouMean(text, known), portHint(text, known))
+		return nil, fmt.Errorf("no role here has a port %q.%s%s", text, diag.DidYouMean(text, known), portHint(text, known))
 	}
 	for _, p := range out {
 		if p.Broker != out[0].Broker {
-			return nil, fmt.Errorf("%q is a port on several brokers (%s, %s): say which one with -broker", diag.Escape(text), out[0].Broker.Name, p.Broker.Name)
+			return nil, fmt.Errorf("%q is a port on several brokers (%s, %s): say which one with -broker", text, out[0].Broker.Name, p.Broker.Name)
 		}
 	}
 	return out, nil
@@ -179,7 +179,7 @@ func portHint(text string, known []string) string {
 	}
 	if len(of) > 0 {
 		slices.Sort(of)
-		hint += fmt.Sprintf(" Role %q has the ports %s.", diag.Escape(role), diag.Escape(strings.Join(of, ", ")))
+		hint += fmt.Sprintf(" Role %q has the ports %s.", role, diag.Escape(strings.Join(of, ", ")))
 	} else {
 		hint += " What is no port is written topic:NAME, exchange:NAME or queue:NAME."
 	}

@@ -179,7 +179,7 @@ type absentError struct {
 func absence(c Carrier, why string) error { return &absentError{c, why} }
 
 func (e *absentError) Error() string {
-	return fmt.Sprintf("The %s %q %s", e.Kind, diag.Escape(e.Name), e.why)
+	return fmt.Sprintf("The %s %q %s", e.Kind, e.Name, e.why)
 }
 func (e *absentError) Summary() string { return "No such " + e.Kind }
 
@@ -274,7 +274,7 @@ func (m *Messages) exchangeTaps(ctx context.Context, on addr.Provider, name, typ
 		keys = slices.Compact(keys)
 	}
 	if len(keys) == 0 {
-		return nil, fmt.Errorf("the exchange %q is a direct one, which hands out messages by their exact routing keys, and nothing is bound to it that would tell any. Say which to listen to with -key", diag.Escape(name))
+		return nil, fmt.Errorf("the exchange %q is a direct one, which hands out messages by their exact routing keys, and nothing is bound to it that would tell any. Say which to listen to with -key", name)
 	}
 	out := make([]transport.Source, len(keys))
 	for i, k := range keys {
@@ -291,9 +291,9 @@ func copies(typ string) bool {
 
 func takes(name, typ string) error {
 	if typ == "" {
-		return fmt.Errorf("the type of the exchange %q is not known, and with some types to listen could take messages from the queues that are bound to it. Declare it here, or let the broker block have `management`, which tells it", diag.Escape(name))
+		return fmt.Errorf("the type of the exchange %q is not known, and with some types to listen could take messages from the queues that are bound to it. Declare it here, or let the broker block have `management`, which tells it", name)
 	}
-	return fmt.Errorf("the exchange %q is of the type %s, where not every binding gets a copy of each message: to listen could take messages from the queues that are bound to it", diag.Escape(name), diag.Escape(typ))
+	return fmt.Errorf("the exchange %q is of the type %s, where not every binding gets a copy of each message: to listen could take messages from the queues that are bound to it", name, diag.Escape(typ))
 }
 
 // queueTaps listens to the exchanges that lead into a queue. A queue itself
@@ -308,8 +308,7 @@ func (m *Messages) queueTaps(ctx context.Context, on addr.Provider, name string)
 		}
 	}
 	if len(out) == 0 {
-		q := diag.Escape(name)
-		return nil, fmt.Errorf("%s, and no exchange leads to the queue %q that could be listened to instead. `msgflo dump %[2]s` takes a message out of it; with a binding from an exchange, `tap exchange:NAME` hears what comes that way", why, q)
+		return nil, fmt.Errorf("%s, and no exchange leads to the queue %q that could be listened to instead. `msgflo dump %s` takes a message out of it; with a binding from an exchange, `tap exchange:NAME` hears what comes that way", why, name, diag.Escape(name))
 	}
 	types, err := m.look(ctx, on, Exchange, exchanges...)
 	if err != nil {
@@ -318,7 +317,7 @@ func (m *Messages) queueTaps(ctx context.Context, on addr.Provider, name string)
 	for _, x := range exchanges {
 		switch typ := types[x].typ; {
 		case typ == "headers":
-			return nil, fmt.Errorf("%s, and the exchange %q leads there by headers, which tap does not know. `tap exchange:%[2]s` hears all that passes it", why, diag.Escape(x))
+			return nil, fmt.Errorf("%s, and the exchange %q leads there by headers, which tap does not know. `tap exchange:%s` hears all that passes it", why, x, diag.Escape(x))
 		case !copies(typ):
 			return nil, fmt.Errorf("%s, and %w", why, takes(x, typ))
 		}

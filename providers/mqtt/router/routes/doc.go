@@ -12,7 +12,6 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/providers/transport/mqtt"
 )
 
@@ -60,9 +59,9 @@ func CheckFrom(filter string) error {
 	}
 	switch {
 	case strings.HasPrefix(filter, "$share/"), strings.HasPrefix(filter, "$queue/"):
-		return fmt.Errorf("%q is a shared subscription; a route reads for itself, so name the topic alone", diag.Escape(filter))
+		return fmt.Errorf("%q is a shared subscription; a route reads for itself, so name the topic alone", filter)
 	case Protected(filter):
-		return fmt.Errorf("the topic %q holds routes themselves, and cannot be routed", diag.Escape(filter))
+		return fmt.Errorf("the topic %q holds routes themselves, and cannot be routed", filter)
 	}
 	return nil
 }
@@ -70,7 +69,7 @@ func CheckFrom(filter string) error {
 // CheckTo reports why a route cannot have this target.
 func CheckTo(topic string) error {
 	if strings.ContainsAny(topic, "+#") {
-		return fmt.Errorf("%q has a wildcard (+ or #) in it: a message goes to one topic. Name it, or write one route for each", diag.Escape(topic))
+		return fmt.Errorf("%q has a wildcard (+ or #) in it: a message goes to one topic. Name it, or write one route for each", topic)
 	}
 	return CheckPublished(topic)
 }
@@ -82,9 +81,9 @@ func CheckPublished(topic string) error {
 	}
 	switch {
 	case strings.HasPrefix(topic, "$"):
-		return fmt.Errorf("topics that begin with $, as %q, are the broker's own; nothing can be published there", diag.Escape(topic))
+		return fmt.Errorf("topics that begin with $, as %q, are the broker's own; nothing can be published there", topic)
 	case Protected(topic):
-		return fmt.Errorf("the topic %q holds routes, and only msgflo itself writes there", diag.Escape(topic))
+		return fmt.Errorf("the topic %q holds routes, and only msgflo itself writes there", topic)
 	}
 	return nil
 }

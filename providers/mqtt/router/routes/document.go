@@ -7,8 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-
-	"github.com/msgflo/msgflo/config/diag"
 )
 
 // format is the version of the document.
@@ -74,7 +72,7 @@ func Parse(lineage string, body []byte) (*Document, error) {
 }
 
 func unreadable(lineage string, err error) error {
-	return fmt.Errorf("the routes that are retained at the topic %q cannot be read: %w", diag.Escape(Topic(lineage)), err)
+	return fmt.Errorf("the routes that are retained at the topic %q cannot be read: %w", Topic(lineage), err)
 }
 
 func (d *Document) check(lineage string) error {
@@ -82,7 +80,7 @@ func (d *Document) check(lineage string) error {
 		return errors.New("it has no version or no revision")
 	}
 	if d.Lineage != lineage {
-		return fmt.Errorf("it is of the lineage %q", diag.Escape(d.Lineage))
+		return fmt.Errorf("it is of the lineage %q", d.Lineage)
 	}
 	for i, r := range d.Routes {
 		if err := cmp.Or(CheckFrom(r.From), CheckTo(r.To)); err != nil {
@@ -98,12 +96,12 @@ func (d *Document) check(lineage string) error {
 	const most = 1000
 	for from, lane := range d.Lanes {
 		if lane < 0 || lane > most {
-			return fmt.Errorf("the filter %q has the lane %d", diag.Escape(from), lane)
+			return fmt.Errorf("the filter %q has the lane %d", from, lane)
 		}
 	}
 	for _, g := range d.Gone {
 		if g.Lane < 0 || g.Lane > most {
-			return fmt.Errorf("the filter %q had the lane %d", diag.Escape(g.From), g.Lane)
+			return fmt.Errorf("the filter %q had the lane %d", g.From, g.Lane)
 		}
 	}
 	return nil
@@ -244,7 +242,7 @@ func ParseAny(topic string, body []byte) (*Document, error) {
 		Lineage string `json:"lineage"`
 	}
 	if json.Unmarshal(body, &head) != nil || Topic(head.Lineage) != topic {
-		return nil, fmt.Errorf("what is retained at the topic %q is no table of routes", diag.Escape(topic))
+		return nil, fmt.Errorf("what is retained at the topic %q is no table of routes", topic)
 	}
 	return Parse(head.Lineage, body)
 }
