@@ -233,6 +233,7 @@ func connect(ctx context.Context, s *settingsOfBroker, vhost string) (*connectio
 		err = d.secure.failure() // the library may only know that the connection is closed
 	}
 	if d.stop() && err == nil {
+		s.spoke.Store(true)
 		return &connection{Connection: conn, raw: d.raw}, nil
 	}
 	if conn != nil {
@@ -298,6 +299,9 @@ func dialProblem(s *settingsOfBroker, err error) (headline, detail string) {
 		return "Login refused", fmt.Sprintf("the broker at %s refused the login of user %q; check username and password of the broker block (the user guest may log in from the broker's own machine only)", where, user)
 	case errors.Is(err, amqp.ErrSASL):
 		return "Login refused", fmt.Sprintf("the broker at %s offers no way to log in that is known here; it has to allow PLAIN", where)
+	}
+	if s.spoke.Load() && wentAway(err) {
+		return "Connection lost", fmt.Sprintf("the broker at %s answered before and does not any more: it was stopped, is starting again, or the way to it is cut. Run again once it is back", where)
 	}
 	if h, d, ok := transportProblem(err, s.url); ok {
 		return h, d

@@ -2,6 +2,7 @@ package rabbitmq
 
 import (
 	"crypto/tls"
+	"sync/atomic"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -16,6 +17,7 @@ type settingsOfBroker struct {
 	username   string
 	password   access.Password
 	tls        *tls.Config
+	spoke      atomic.Bool // it has let us in before: it is the right address, and speaks AMQP
 }
 
 // readSettings takes a broker block apart and reads the files that it names.

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"strings"
 	"sync"
@@ -72,6 +73,14 @@ func (c *secureConn) failure() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.alert
+}
+
+// wentAway reports whether the other side ended the connection, or does not
+// listen: without a word of AMQP, which would have told why.
+func wentAway(err error) bool {
+	var spoken *amqp.Error
+	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
+		errors.Is(err, io.EOF) || errors.As(err, &spoken) && !spoken.Server && spoken.Code == amqp.FrameError
 }
 
 // transportProblem explains what is wrong below AMQP.
