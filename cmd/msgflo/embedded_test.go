@@ -21,7 +21,7 @@ import (
 func TestEmbedded(t *testing.T) {
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/embedded", UpdateScripts: *update, RequireUniqueNames: true,
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "processes": processes, "passes": passes, "killagent": killAgent},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "processes": processes, "passes": passes, "killagent": killAgent, "until": until},
 		Setup: func(e *testscript.Env) error {
 			var port, other int
 			if err := child.Ports(&port, &other); err != nil {

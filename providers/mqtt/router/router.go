@@ -143,7 +143,8 @@ func (s *Service) Run(ctx context.Context) error {
 			return nil
 		}
 		s.log.Warn("the router cannot connect, trying again", "error", err)
-		s.note(err.Error())
+		r.noted = err.Error() // for tell to take back
+		s.note(r.noted)
 		if !pause.Wait(ctx) {
 			return nil
 		}

@@ -20,7 +20,8 @@ func (a *app) statusCommand() *cli.Command {
 	return &cli.Command{
 		Name: "status", Usage: "show participants and edges as they are now", ArgsUsage: "[DIR]",
 		Description: "Processes, restarts, and of each inport the messages that wait (+ those being worked on), its consumers and rates.\n" +
-			"With a broker down it shows the rest, and says so. Examples:\n  msgflo status examples/thumbnails\n  msgflo status -watch\n  msgflo status -json | jq '.roles[] | select(.state != \"running\") | .role'",
+			"Then whether each broker answers (asked at once, for five seconds at most), and what is wrong with what the agent does for them:\n" +
+			"a router, a keeper of bindings, an embedded broker. -json has the same in brokers and services. Examples:\n  msgflo status examples/thumbnails\n  msgflo status -watch\n  msgflo status -json | jq '.roles[] | select(.state != \"running\") | .role'",
 		Flags: append(append(a.o.flagsBasic(), a.o.flagsVars()...), a.o.flagJSON(),
 			&cli.BoolFlag{Name: "watch", Usage: "look again every two seconds, until Ctrl-C; with -json a document a line", Destination: &watch}),
 		Action: func(ctx context.Context, c *cli.Command) error {

@@ -25,6 +25,7 @@ func Status(w io.Writer, s *workspace.Status, now time.Time, color bool) error {
 	p.agent(s)
 	p.roles(s, now)
 	p.edges(s.Edges)
+	p.brokers(s)
 	if len(s.Notes) > 0 {
 		p.line()
 	}

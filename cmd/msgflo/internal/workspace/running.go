@@ -4,9 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -30,12 +30,16 @@ type Running struct {
 	brokers  map[addr.Provider]desired.Broker
 	pool     *pool
 	notes    []string
+	patience time.Duration // how long a broker may take to answer Status
 }
+
+// patience is short: who looks wants to know that a broker is silent.
+const patience = 5 * time.Second
 
 // Running evaluates the configuration as far as it can be. What cannot be is
 // left out, and noted in Status. Close it.
 func (w *Workspace) Running() *Running {
-	r := &Running{w: w, pool: newPool(w, ""), brokers: map[addr.Provider]desired.Broker{}}
+	r := &Running{w: w, pool: newPool(w, ""), patience: patience, brokers: map[addr.Provider]desired.Broker{}}
 	if w.module == nil {
 		return r
 	}
@@ -93,8 +97,8 @@ func (r *Running) Status(ctx context.Context, rec *Recorded, here Here) *Status 
 		s.Agent = &Agent{here.Agent.PID, here.Agent.Version, here.Agent.Started}
 	}
 	t := r.table(rec, here)
-	r.traffic(ctx, t, s)
-	s.Roles, s.Edges = t.sorted(), t.edgeList()
+	r.ask(ctx, t, s)
+	s.Roles, s.Edges, s.Services = t.sorted(), t.edgeList(), servicesOf(here.Held)
 	if s.Notes == nil {
 		s.Notes = []string{}
 	}
@@ -117,37 +121,6 @@ func (r *Running) table(rec *Recorded, here Here) *table {
 	return t
 }
 
-// traffic asks each broker once about all its queues.
-func (r *Running) traffic(ctx context.Context, t *table, s *Status) {
-	asked := map[addr.Provider]map[string]cty.Value{} // queue objects by name
-	for _, role := range t.roles {
-		p := addr.Provider{Kind: "broker", Name: role.Broker}
-		b, ok := r.brokers[p]
-		if !ok || b.Type.Resources["queue"] == nil {
-			continue // topics have no depth
-		}
-		for _, port := range role.Inports {
-			if port.Queue == "" {
-				continue
-			}
-			if asked[p] == nil {
-				asked[p] = map[string]cty.Value{}
-			}
-			if _, done := asked[p][port.Queue]; !done {
-				asked[p][port.Queue] = queueValue(b, t.vhosts[brokerQueue{p, port.Queue}], port.Queue)
-			}
-		}
-	}
-	for _, p := range sortedProviders(asked) {
-		answers, err := r.observe(ctx, p, asked[p])
-		if err != nil {
-			s.Notes = append(s.Notes, fmt.Sprintf("Queue depths of %s are not known: %s", p, diag.Sentence(diag.EscapeText(err.Error()))))
-			continue
-		}
-		t.fill(p, answers)
-	}
-}
-
 // queueValue names a queue as the broker's schema does; a vhost of "" is the
 // broker's own.
 func queueValue(b desired.Broker, vhost, name string) cty.Value {
@@ -163,32 +136,6 @@ func objectValue(b desired.Broker, typ, vhost, name string) cty.Value {
 		b.Type.Defaults(b.Config, typ, attrs)
 	}
 	return b.Type.Resources[typ].Complete(attrs)
-}
-
-func (r *Running) observe(ctx context.Context, p addr.Provider, queues map[string]cty.Value) (map[string]*Traffic, error) {
-	pr, err := r.pool.Open(p)
-	if err != nil {
-		return nil, err
-	}
-	o, ok := pr.(providers.Observer)
-	if !ok {
-		return nil, fmt.Errorf("this kind of broker does not tell them")
-	}
-	names := slices.Sorted(maps.Keys(queues))
-	qs := make([]providers.Query, len(names))
-	for i, n := range names {
-		qs[i] = providers.Query{Type: "queue", Value: queues[n]}
-	}
-	got, err := o.Observe(ctx, qs)
-	if err != nil {
-		r.pool.forget(p) // it may answer the next time, and a provider remembers that it did not
-		return nil, err
-	}
-	out := make(map[string]*Traffic, len(got))
-	for i, g := range got {
-		out[names[i]] = trafficOf(g)
-	}
-	return out, nil
 }
 
 func trafficOf(g providers.Traffic) *Traffic {

@@ -18,6 +18,10 @@ type Status struct {
 	Agent   *Agent `json:"agent"` // null: none runs for this lineage on this machine
 	Roles   []Role `json:"roles"` // by broker and role
 	Edges   []Edge `json:"edges"` // by graph, then from, then to
+	// Brokers are those that the configuration declares, by name.
+	Brokers []Broker `json:"brokers"`
+	// Services are what the agent holds beside processes, by kind and name.
+	Services []Service `json:"services"`
 	// Notes say in sentences what is not known, and why: a broker that does not answer.
 	Notes []string `json:"notes"`
 }
@@ -30,6 +34,24 @@ type Agent struct {
 	PID     int       `json:"pid"`
 	Version string    `json:"version"` // of msgflo
 	Started time.Time `json:"started"`
+}
+
+// A Broker is one that is declared.
+type Broker struct {
+	Name string `json:"name"` // of its block
+	// Answers tells whether it took a login or told how its queues fare; null:
+	// it could not be asked. Problem says why it did not, or could not be asked, "" where it answers.
+	Answers *bool  `json:"answers"`
+	Problem string `json:"problem,omitempty"`
+}
+
+// A Service is what the agent does for brokers: it hosts one (kind server),
+// carries routes (router), keeps bindings (keeper), announces (announcement).
+type Service struct {
+	Kind string `json:"kind"`
+	Name string `json:"name"` // its broker's, and of an announcement the role: BROKER/ROLE
+	// Note says what is wrong with it, "" where all is well.
+	Note string `json:"note,omitempty"`
 }
 
 // A State says in one word how a role fares, all its replicas together. Those of

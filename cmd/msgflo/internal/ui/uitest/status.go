@@ -5,12 +5,14 @@ import (
 
 	"github.com/msgflo/msgflo/cmd/msgflo/internal/workspace"
 	"github.com/msgflo/msgflo/providers/launch"
+	"github.com/msgflo/msgflo/providers/local/control"
 )
 
 // Status is a system with a role in every state that there is, at 03:04:05.
 func Status() *workspace.Status {
 	at := time.Date(2026, 1, 2, 3, 0, 0, 0, time.UTC)
 	n := func(i int64) *int64 { return &i }
+	yes := func(b bool) *bool { return &b }
 	f := func(r float64) *float64 { return &r }
 	in := func(queue string, t *workspace.Traffic) []workspace.Port {
 		return []workspace.Port{{ID: "in", Queue: queue, Traffic: t}}
@@ -41,6 +43,8 @@ func Status() *workspace.Status {
 			{From: "resize.out", To: "store.in", Graph: "graph.thumbs", Broker: "main"},
 			{From: hostile, To: "store.in", Graph: "graph.thumbs", Broker: "main", Queue: "gone", Traffic: &workspace.Traffic{Missing: true}},
 		},
-		Notes: []string{"Queue depths of broker.other are not known: nothing listens at localhost:5672."},
+		Brokers:  []workspace.Broker{{Name: "main", Answers: yes(true)}, {Name: "other", Answers: yes(false), Problem: "nothing listens at localhost:5672"}, {Name: "third", Problem: hostile}},
+		Services: []workspace.Service{{Kind: control.Router, Name: "other", Note: "not connected: " + hostile}, {Kind: control.Keeper, Name: "main"}, {Kind: control.Announcement, Name: "main/web", Note: control.NoAgent}},
+		Notes:    []string{"Queue depths of broker.other are not known: nothing listens at localhost:5672."},
 	}
 }
