@@ -167,7 +167,7 @@ func (p *provider) live(k *kind, h control.Held, like cty.Value) (cty.Value, err
 		m["directory"] = cty.StringVal(elsewhere(h.Dir, d))
 	}
 	if h.Status != nil {
-		m["replicas"] = cty.NumberIntVal(int64(running(*h.Status)))
+		m["replicas"] = replicas(*h.Status, like)
 	}
 	same(k, m, like)
 	if k.secret != "" {
@@ -187,6 +187,16 @@ func elsewhere(dir string, within cty.Value) string {
 		return in
 	}
 	return filepath.Join(dir, in)
+}
+
+// replicas are those that are as they shall be. Where as few are wanted as happen to be
+// left, it is what the agent holds to that differs: it would start the others again.
+func replicas(s launch.Status, like cty.Value) cty.Value {
+	n := cty.NumberIntVal(int64(running(s)))
+	if like != cty.NilVal && !like.IsNull() && like.IsKnown() && like.GetAttr("replicas").RawEquals(n) {
+		return cty.NumberIntVal(int64(s.Wanted))
+	}
+	return n
 }
 
 // running counts the replicas that are as they shall be: those that run or are

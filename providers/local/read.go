@@ -65,8 +65,8 @@ func (p *provider) one(held map[control.Key]control.Held, q *providers.Query) pr
 		return providers.Result{Err: err}
 	}
 	r := providers.Result{Value: v, Owner: p.agent.Lineage}
-	if h.Status != nil {
-		r.Note = why(*h.Status)
+	if h.Status != nil && v.GetAttr("replicas").RawEquals(cty.NumberIntVal(int64(running(*h.Status)))) {
+		r.Note = why(*h.Status) // where as few are wanted, none of it matters
 	}
 	return r
 }

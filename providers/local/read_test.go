@@ -307,6 +307,12 @@ func TestReadReplicas(t *testing.T) {
 			if n, _ := r.Value.GetAttr("replicas").AsBigFloat().Int64(); n != c.want {
 				t.Errorf("%d replicas, want %d", n, c.want)
 			}
+			// Just as many are wanted as are left: the agent holds to three still.
+			fewer, _ := resize(t, attrs{"replicas": cty.NumberIntVal(c.want)})
+			r = read(t, open(t, local.Type(), dir), providers.Query{Type: "process", Value: fewer})
+			if n, _ := r.Value.GetAttr("replicas").AsBigFloat().Int64(); n != 3 || r.Note != "" {
+				t.Errorf("of %d wanted: %d replicas, %q", c.want, n, r.Note)
+			}
 		})
 	}
 }
