@@ -53,6 +53,11 @@ func TestTargets(t *testing.T) {
 	_, diags := planned(in)
 	wantError(t, diags, "Address names nothing", "-exclude queue.job", `"queue.jobs"`)
 
+	// What was never made is nothing to destroy, be it declared: the workspace leaves that out.
+	in.Want, in.Mode, in.Only, in.Exclude = nil, planner.Destroy, []addr.Target{target(t, "queue.other")}, nil
+	_, diags = planned(in)
+	wantError(t, diags, "Address names nothing", "-target queue.other names nothing that is in the state, so there is nothing of it to destroy.")
+
 	// All that a participant gives rise to is named as one.
 	q.Addr = addr.Instance{Owner: "participant.resize", Type: "queue", Key: `["in"]`}
 	in = newWorld(t, typ).input([]desired.Object{q}, state.New("mine"))

@@ -95,6 +95,10 @@ func (p *planning) matching(targets []addr.Target) []int {
 
 // mustMatch reports targets that name nothing, most likely misspelt.
 func (p *planning) mustMatch(flag string, targets []addr.Target) {
+	nothing := "names nothing that is declared or in the state."
+	if p.in.Mode == Destroy { // what is declared does not count: it may never have been made
+		nothing = "names nothing that is in the state, so there is nothing of it to destroy."
+	}
 	for _, t := range targets {
 		if len(p.matching([]addr.Target{t})) > 0 {
 			continue
@@ -108,7 +112,7 @@ func (p *planning) mustMatch(flag string, targets []addr.Target) {
 			}
 		}
 		p.report(diag.Error(hcl.Range{}, "Address names nothing",
-			fmt.Sprintf("%s %s names nothing that is declared or in the state.%s", flag, t, diag.DidYouMean(t.String(), known))))
+			fmt.Sprintf("%s %s %s%s", flag, t, nothing, diag.DidYouMean(t.String(), known))))
 	}
 }
 
