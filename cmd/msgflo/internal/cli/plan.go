@@ -111,15 +111,30 @@ func (k *work) plan(ctx context.Context, s *workspace.Session, o workspace.PlanO
 	return p, k.report(diags)
 }
 
-// needConsent is the error of a plan that would lose messages.
+// fewBlocked is how many steps an error names that need consent.
+const fewBlocked = 10
+
+// needConsent is the error of a plan that would lose messages: one for all
+// steps, each of which the plan shows with what it would lose.
 func needConsent(p *plan.Plan) hcl.Diagnostics {
-	var diags hcl.Diagnostics
-	for _, st := range p.Blocked() {
-		diags = append(diags, diag.Error(st.Decl, "Messages or unmanaged objects at risk",
-			fmt.Sprintf("The plan above would lose what is named at %[1]s. Nothing was changed%[2]s. If that loss is meant, "+
-				"give -allow-message-loss='%[1]s'; -auto-approve never implies it.", diag.Escape(st.Addr.String()), " and no plan was saved")))
+	steps := p.Blocked()
+	if len(steps) == 0 {
+		return nil
 	}
-	return diags
+	names := make([]string, 0, fewBlocked)
+	for _, st := range steps[:min(len(steps), fewBlocked)] {
+		names = append(names, diag.Escape(st.Addr.String()))
+	}
+	at, each := strings.Join(names, ", "), ""
+	if more := len(steps) - len(names); more > 0 {
+		at += fmt.Sprintf(" and %d more", more)
+	}
+	if len(steps) > 1 {
+		each = fmt.Sprintf(" for each of the %d", len(steps))
+	}
+	return hcl.Diagnostics{diag.Error(steps[0].Decl, "Messages or unmanaged objects at risk",
+		fmt.Sprintf("The plan above would lose what is named at %s. Nothing was changed and no plan was saved. If that loss is meant, "+
+			"give -allow-message-loss='%s'%s; -auto-approve never implies it.", at, names[0], each))}
 }
 
 // savePlan writes the plan to -out.
