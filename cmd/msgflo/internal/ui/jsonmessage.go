@@ -44,7 +44,7 @@ type changeMessage struct {
 
 // changeExtra is what Terraform's vocabulary has no words for.
 type changeExtra struct {
-	Action string     `json:"action,omitempty"` // migrate, adopt, restart, withheld
+	Action string     `json:"action,omitempty"` // migrate, adopt, restart, withheld, away
 	Reason string     `json:"reason,omitempty"`
 	Risk   *plan.Risk `json:"risk,omitempty"`
 }

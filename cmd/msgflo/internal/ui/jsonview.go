@@ -128,16 +128,20 @@ func jsonOf(v any) json.RawMessage {
 	return b
 }
 
+// drift is a line of Terraform's; what is away for a reason is none there, for
+// whoever counts drift takes it for something that was changed.
 func (v *JSONView) drift(d *plan.Drift) {
+	if d.Note != "" {
+		v.write(message{Type: "log", Message: d.Addr.String() + ": Not there now, which is no drift",
+			Change: &changeMessage{Resource: resourceOf(d.Addr), Action: "noop", Msgflo: &changeExtra{Action: "away", Reason: d.Note}}})
+		return
+	}
 	action := "update"
 	if d.Gone {
 		action = "delete"
 	}
-	m := &changeMessage{Resource: resourceOf(d.Addr), Action: action}
-	if d.Note != "" {
-		m.Msgflo = &changeExtra{Reason: d.Note}
-	}
-	v.write(message{Type: "resource_drift", Message: d.Addr.String() + ": Drift detected (" + action + ")", Change: m})
+	v.write(message{Type: "resource_drift", Message: d.Addr.String() + ": Drift detected (" + action + ")",
+		Change: &changeMessage{Resource: resourceOf(d.Addr), Action: action}})
 }
 
 func (v *JSONView) moved(m plan.Moved) {

@@ -110,7 +110,8 @@ func TestActions(t *testing.T) {
 	if rc := find(t, rest, "policy.p"); rc.PreviousAddress != "policy.older" {
 		t.Errorf("moved: %+v", rc)
 	}
-	if len(rest.ResourceDrift) != 3 || len(rest.OutputChanges) != 5 {
+	if len(rest.ResourceDrift) != 2 || // what is away for a reason is none
+		len(rest.OutputChanges) != 5 {
 		t.Errorf("drift %d, outputs %d", len(rest.ResourceDrift), len(rest.OutputChanges))
 	}
 	modules := planDoc(t, plans["modules"], nil)

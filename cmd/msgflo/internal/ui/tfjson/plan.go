@@ -49,7 +49,9 @@ func NewPlan(p *plan.Plan, o PlanOptions) Plan {
 	doc.PlannedValues = Values{RootModule: planned.root()}
 	doc.outputs(p)
 	for i := range p.Drift {
-		doc.ResourceDrift = append(doc.ResourceDrift, o.drift(&p.Drift[i]))
+		if p.Drift[i].Note == "" {
+			doc.ResourceDrift = append(doc.ResourceDrift, o.drift(&p.Drift[i]))
+		}
 	}
 	if o.Prior != nil {
 		st := NewState(o.Prior, StateOptions{Version: o.Version, Schemas: o.Schemas})
@@ -63,6 +65,11 @@ func extension(p *plan.Plan, cs []change.Change) PlanExtension {
 		Moved: p.Moved, Withheld: p.Withheld, Messages: change.Count(cs).Messages}
 	for _, u := range p.Unmanaged {
 		x.Unmanaged = append(x.Unmanaged, UnmanagedEntry{u.Provider.String(), u.Type, u.Name})
+	}
+	for _, d := range p.Drift {
+		if d.Note != "" {
+			x.Away = append(x.Away, AwayEntry{d.Addr, d.Note})
+		}
 	}
 	for _, e := range change.Edges(cs) {
 		x.Edges = append(x.Edges, edge(e))
@@ -216,7 +223,7 @@ func (o PlanOptions) drift(d *plan.Drift) ResourceChange {
 		Index: Index(d.Addr), ProviderName: o.providerName(d.Provider, d.Addr.Type),
 		Change: ValueChange{Actions: actions, Before: bp, After: ap, AfterUnknown: marks(nil, is != nil),
 			BeforeSensitive: marks(bs, was != nil), AfterSensitive: marks(as, is != nil)},
-		Msgflo: ChangeExtension{Action: actions[0], Broker: d.Provider.String(), Reason: d.Note, Drift: true, Changed: d.Changed, Gone: d.Gone},
+		Msgflo: ChangeExtension{Action: actions[0], Broker: d.Provider.String(), Drift: true, Changed: d.Changed, Gone: d.Gone},
 	}
 }
 

@@ -3,6 +3,7 @@ package tfjson
 import (
 	"encoding/json"
 
+	"github.com/msgflo/msgflo/config/addr"
 	"github.com/msgflo/msgflo/planner/plan"
 )
 
@@ -44,9 +45,17 @@ type PlanExtension struct {
 	Unchanged int              `json:"unchanged"`
 	Moved     []plan.Moved     `json:"moved,omitempty"`
 	Withheld  []plan.Withheld  `json:"withheld,omitempty"`
+	Away      []AwayEntry      `json:"away,omitempty"`
 	Unmanaged []UnmanagedEntry `json:"unmanaged,omitempty"`
 	Edges     []EdgeChange     `json:"edges,omitempty"`
 	Messages  int64            `json:"messages_at_risk"`
+}
+
+// AwayEntry is a recorded object that is not there now, for a reason that makes
+// it no drift: its queue is auto-delete, its participant was brought down.
+type AwayEntry struct {
+	Addr   addr.Instance `json:"addr"`
+	Reason string        `json:"reason"`
 }
 
 // UnmanagedEntry is an object that is neither declared nor in state.
