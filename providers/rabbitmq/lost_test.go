@@ -16,7 +16,8 @@ import (
 // connections in the middle of a run.
 func TestBrokerGoesAway(t *testing.T) {
 	b := rabbittest.Shared(t)
-	to := strings.SplitN(strings.SplitN(b.AMQPURL, "@", 2)[1], "/", 2)[0]
+	_, to, _ := strings.Cut(b.AMQPURL, "@")
+	to, _, _ = strings.Cut(to, "/")
 	way := wayTo(t, to)
 	p := open(t, b, "/", attrs{"url": str(strings.Replace(b.AMQPURL, to, way.Addr().String(), 1)), "management": str("none")})
 	v := value("queue", attrs{"name": str("no such queue"), "vhost": str("/")})
