@@ -44,6 +44,7 @@ func newClient(o ClientOptions) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	end.block = o.TLS != nil
 	c := &Client{opts: o, end: end, log: o.Log, id: o.ClientID, changed: make(chan struct{}), filters: map[string]*wanted{}}
 	if c.id == "" {
 		c.id = end.clientID
@@ -118,17 +119,33 @@ func (c *Client) run(s *session) {
 		if c.opts.Up != nil {
 			c.opts.Up(s.present)
 		}
-		select {
-		case <-c.ctx.Done():
-			c.set(nil)
+		c.stay(s)
+		c.set(nil)
+		if c.ctx.Err() != nil {
 			s.end()
 			return
-		case <-s.done:
-			c.set(nil)
-			c.log.Warn("connection lost", "broker", c.end.where(), "client", c.id, "reason", diag.Escape(s.reason()))
-			s = nil
 		}
+		c.log.Warn("connection lost", "broker", c.end.where(), "client", c.id, "reason", diag.Escape(s.reason()))
+		s = nil
 	}
+}
+
+// stay waits for the end of a session, or of the client. What the session was
+// refused is asked for again meanwhile.
+func (c *Client) stay(s *session) {
+	ctx, cancel := context.WithCancel(c.ctx)
+	defer cancel()
+	c.tasks.Go(func() {
+		select {
+		case <-s.done:
+			cancel()
+		case <-ctx.Done():
+		}
+	})
+	for pause := retry.New(c.opts.RetryMin, c.opts.RetryMax); len(s.refused) > 0 && pause.Wait(ctx); {
+		c.askAgain(ctx, s)
+	}
+	<-ctx.Done()
 }
 
 // redial tries until it succeeds; nil when Close came first.

@@ -60,17 +60,25 @@ func (e *endpoint) tlsError(err error) (headline, detail string) {
 	case errors.As(err, &file):
 		return transport.Insecure, fmt.Sprintf("the certificates for %s cannot be used: %s", where, diag.Escape(err.Error()))
 	case errors.As(err, &unknown):
-		return transport.Insecure, fmt.Sprintf("the certificate of %s is signed by an authority that is not trusted here; %s", where, e.authority())
+		return transport.Insecure, fmt.Sprintf("the certificate of %s is signed by an authority that is not trusted here; if it is the right one, give its certificate as %s", where, e.setting("ca_file", "?"+keyCA+"=FILE"))
 	case errors.As(err, &host):
-		return transport.Insecure, fmt.Sprintf("the certificate of %s is for another name: %s", where, diag.Escape(host.Error()))
+		return transport.Insecure, fmt.Sprintf("the certificate of %s is for another name: %s; use a name that is in it, or give one as %s", where, diag.Escape(host.Error()), e.setting("server_name", "?server_name=NAME"))
 	case errors.As(err, &invalid):
 		return transport.Insecure, fmt.Sprintf("the certificate of %s is not valid: %s", where, diag.Escape(invalid.Error()))
 	case errors.As(err, &record):
 		return transport.Insecure, fmt.Sprintf("what answers at %s does not speak TLS; use %s:// or the TLS port", where, map[string]string{"mqtts": "mqtt", "wss": "ws"}[e.scheme])
 	case errors.As(err, &remote) && remote.Op == "remote error": // an alert, as crypto/tls says it
-		return transport.Insecure, fmt.Sprintf("%s ended the secure connection: %s; it may want a client certificate (?%s=FILE&%s=FILE in the URL), or another one", where, diag.Escape(remote.Err.Error()), keyCert, keyKey)
+		return transport.Insecure, fmt.Sprintf("%s ended the secure connection: %s; it may want a client certificate (%s), or another one", where, diag.Escape(remote.Err.Error()), e.setting("cert_file and key_file", "?"+keyCert+"=FILE&"+keyKey+"=FILE"))
 	}
 	return "", ""
+}
+
+// setting says where a setting of TLS is written.
+func (e *endpoint) setting(block, query string) string {
+	if e.block {
+		return block + " in the block tls"
+	}
+	return query + " in the URL"
 }
 
 // connackError explains what the broker answered to the login (MQTT 3.1.1,
@@ -85,7 +93,7 @@ func (e *endpoint) connackError(err error) (headline, detail string) {
 		if e.user == "" {
 			return transport.LoginRefused, fmt.Sprintf("%s wants a user and a password; write them into the broker's URL, as %s", where, example)
 		}
-		return transport.LoginRefused, fmt.Sprintf("%s refused the login; check user and password in the broker's URL", where)
+		return transport.LoginRefused, fmt.Sprintf("%s refused the login; check user and password", where)
 	case errors.Is(err, packets.ErrorRefusedIDRejected):
 		return transport.Refused, fmt.Sprintf("%s does not take this client id; give another as ?clientId=ID in the URL", where)
 	case errors.Is(err, packets.ErrorRefusedBadProtocolVersion):
@@ -101,6 +109,8 @@ func (e *endpoint) protocolError(err error) (headline, detail string) {
 	switch {
 	case errors.Is(err, websocket.ErrBadHandshake):
 		return transport.Refused, fmt.Sprintf("what answers at %s is no MQTT broker's WebSocket; check the port and the path (Mosquitto takes any, RabbitMQ /ws, others /mqtt)", where)
+	case errors.Is(err, errNoMQTT):
+		return transport.Refused, fmt.Sprintf("what answers at %s does not speak MQTT; check scheme and port (a WebSocket's URL begins with ws:// or wss://)", where)
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		hint := "without TLS"
 		if e.secure() {

@@ -121,7 +121,7 @@ func (c *Client) forget(filters []Filter) {
 // resubscribe asks a new session for what it lacks. A session that the broker
 // kept has its subscriptions: asking again would bring the retained messages
 // again. What is refused now, and was granted before, is logged and asked for
-// at the next reconnect: the rest must go on.
+// again from time to time: the rest must go on.
 func (c *Client) resubscribe(s *session) error {
 	c.mu.Lock()
 	var filters []Filter
@@ -134,7 +134,7 @@ func (c *Client) resubscribe(s *session) error {
 	err := s.subscribe(c.ctx, filters)
 	if refused, ok := errors.AsType[*refusal](err); ok {
 		c.log.Error("cannot subscribe again", "error", refused)
-		return c.oneByOne(s, filters)
+		return c.oneByOne(c.ctx, s, filters)
 	}
 	if err == nil {
 		c.granted(filters, s)
@@ -143,10 +143,11 @@ func (c *Client) resubscribe(s *session) error {
 }
 
 // oneByOne finds out who is refused.
-func (c *Client) oneByOne(s *session, filters []Filter) error {
-	for i := range filters {
-		err := s.subscribe(c.ctx, filters[i:i+1])
+func (c *Client) oneByOne(ctx context.Context, s *session, filters []Filter) error {
+	for i, f := range filters {
+		err := s.subscribe(ctx, filters[i:i+1])
 		if _, refused := errors.AsType[*refusal](err); refused {
+			s.refused = append(s.refused, f)
 			continue
 		}
 		if err != nil {
@@ -155,4 +156,28 @@ func (c *Client) oneByOne(s *session, filters []Filter) error {
 		c.granted(filters[i:i+1], s)
 	}
 	return nil
+}
+
+// askAgain asks for what the session was refused, as far as it is still wanted:
+// a permission that is given back must not need another connection.
+func (c *Client) askAgain(ctx context.Context, s *session) {
+	refused := c.lacking(s.refused, s)
+	s.refused = nil
+	if err := c.oneByOne(ctx, s, refused); err != nil {
+		s.refused = refused
+	} else if len(refused) > 0 && len(s.refused) == 0 {
+		c.log.Info("subscribed again", "broker", c.end.where(), "client", c.id)
+	}
+}
+
+// lacking are those that are wanted, and that a session has not granted.
+func (c *Client) lacking(filters []Filter, s *session) (out []Filter) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, f := range filters {
+		if w := c.filters[f.Topic]; w != nil && w.on != s {
+			out = append(out, Filter{f.Topic, w.qos})
+		}
+	}
+	return out
 }

@@ -3,6 +3,7 @@ package mqtt
 import (
 	"bufio"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"sync"
 )
@@ -13,7 +14,8 @@ import (
 // MQTT 3.1.1 does not know counts as a success, on a connection that it has closed.
 type guard struct {
 	r    *bufio.Reader
-	left int // of the packet that is being read
+	left int  // of the packet that is being read
+	met  bool // the first packet has come
 
 	mu    sync.Mutex
 	asked map[uint16]int // filters of each SUBSCRIBE that is not answered, by packet id
@@ -62,6 +64,10 @@ func (g *guard) begin() error {
 
 // check looks at a packet's body, which comes after so many bytes.
 func (g *guard) check(kind byte, head, body int) error {
+	if !g.met && kind != typeConnack {
+		return errNoMQTT
+	}
+	g.met = true
 	if kind != typeConnack && kind != typeSuback || body < 2 {
 		return nil
 	}
@@ -85,6 +91,8 @@ func (g *guard) check(kind byte, head, body int) error {
 	}
 	return nil
 }
+
+var errNoMQTT = errors.New("what came first is no answer to a login")
 
 // An unknownCodeError is the code of a CONNACK that MQTT 3.1.1 does not know.
 type unknownCodeError struct{ code byte }

@@ -269,7 +269,12 @@ func TestTLS(t *testing.T) {
 			}
 		}
 	}
+	// What is given with the options has the names of the broker block.
 	o := fast(open.SecureURL)
+	o.TLS = &tls.Config{ServerName: "broker.example"}
+	if _, err := mqtt.Dial(t.Context(), mqtt.ConnOptions{Options: o}); err == nil || !strings.Contains(err.Error(), "ca_file in the block tls") {
+		t.Errorf("an unknown authority: %v", err)
+	}
 	o.TLS = &tls.Config{InsecureSkipVerify: true}
 	conn, err := mqtt.Dial(t.Context(), mqtt.ConnOptions{Options: o})
 	if err != nil {

@@ -223,3 +223,91 @@ func TestLastWords(t *testing.T) {
 		}
 	}
 }
+
+// TestRefusedAgain: a right that is taken away while the connection is down,
+// and then given back, is used without another connection. A refusal may give its
+// reason, as MQTT 5 has it.
+func TestRefusedAgain(t *testing.T) {
+	const refusals = 3
+	granted := make(chan struct{})
+	url := fake(t, func(c net.Conn, n int) {
+		for asked := 0; ; {
+			p, err := packets.ReadPacket(c)
+			if err != nil {
+				return
+			}
+			switch p := p.(type) {
+			case *packets.ConnectPacket:
+				_ = packets.NewControlPacket(packets.Connack).Write(c)
+			case *packets.SubscribePacket:
+				a := packets.NewControlPacket(packets.Suback).(*packets.SubackPacket)
+				a.MessageID, a.ReturnCodes = p.MessageID, []byte{0}
+				if asked++; n > 0 && asked <= refusals {
+					a.ReturnCodes = []byte{[]byte{0x80, 0x87}[asked%2]}
+				}
+				_ = a.Write(c)
+				if n == 0 {
+					<-granted
+					return // the connection breaks
+				}
+				if asked > refusals {
+					m := packets.NewControlPacket(packets.Publish).(*packets.PublishPacket)
+					m.TopicName = "t"
+					_ = m.Write(c)
+				}
+			case *packets.DisconnectPacket:
+				return
+			}
+		}
+	})
+	noLeaks(t)
+	got := make(chan bool, 9)
+	c, err := mqtt.DialClient(t.Context(), mqtt.ClientOptions{Options: fast(url), Receive: func(mqtt.Received) { got <- true }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	err = c.Subscribe(t.Context(), mqtt.Filter{Topic: "t"})
+	close(granted)
+	if err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case <-got:
+	case <-time.After(patience):
+		t.Error("what was refused was not asked for again")
+	}
+}
+
+// TestRefused: a subscription that is refused is an error, whatever the reason.
+func TestRefused(t *testing.T) {
+	for _, code := range []byte{0x80, 0x87} {
+		url := fake(t, func(c net.Conn, _ int) {
+			next(c)
+			_, _ = c.Write([]byte{0x20, 2, 0, 0})
+			next(c)
+			_, _ = c.Write([]byte{0x90, 3, 0, 1, code})
+			_, _ = io.Copy(io.Discard, c)
+		})
+		c, err := mqtt.DialClient(t.Context(), mqtt.ClientOptions{Options: fast(url)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := c.Subscribe(t.Context(), mqtt.Filter{Topic: "t"}); err == nil || !strings.Contains(err.Error(), "refused the subscription") {
+			t.Errorf("%#x: %v", code, err)
+		}
+		c.Close()
+	}
+}
+
+// TestNoMQTT: what answers otherwise is said to be no MQTT broker.
+func TestNoMQTT(t *testing.T) {
+	url := fake(t, func(c net.Conn, _ int) {
+		_, _ = io.WriteString(c, "HTTP/1.1 400 Bad Request\r\n\r\n")
+		_, _ = io.Copy(io.Discard, c)
+	})
+	_, err := mqtt.DialClient(t.Context(), mqtt.ClientOptions{Options: fast(url)})
+	if err == nil || !strings.Contains(err.Error(), "does not speak MQTT") {
+		t.Error(err)
+	}
+}

@@ -20,6 +20,7 @@ type session struct {
 	client  paho.Client
 	wire    *wire
 	present bool          // the broker had kept it
+	refused []Filter      // subscriptions that were granted before; of the client's run
 	done    chan struct{} // closed when it ended
 
 	once sync.Once
@@ -168,7 +169,7 @@ func (s *session) subscribe(ctx context.Context, filters []Filter) error {
 		}
 		if t, ok := token.(*paho.SubscribeToken); ok {
 			for name, code := range t.Result() {
-				if code == refusedFilter {
+				if code >= refusedFilter {
 					return &refusal{name}
 				}
 			}
@@ -178,7 +179,9 @@ func (s *session) subscribe(ctx context.Context, filters []Filter) error {
 	return nil
 }
 
-const refusedFilter = 0x80 // MQTT 3.1.1, 3.9.3
+// refusedFilter is the code of a refusal (MQTT 3.1.1, 3.9.3). Some brokers give
+// the reason, as MQTT 5 has it: those are above.
+const refusedFilter = 0x80
 
 // A refusal is the broker's no to one filter.
 type refusal struct{ filter string }

@@ -24,6 +24,7 @@ type endpoint struct {
 	insecure       bool
 	clientID       string
 	share          bool // false: the URL says that the broker has no shared subscriptions
+	block          bool // settings of TLS come from a broker block, which has them by other names
 }
 
 // Ports by scheme: IANA's for MQTT, the web's for WebSockets.
@@ -176,11 +177,6 @@ func (e *endpoint) tls(base *tls.Config) (*tls.Config, error) {
 		c.Certificates = []tls.Certificate{pair}
 	}
 	return c, nil
-}
-
-// authority says what to do about one that is not trusted.
-func (e *endpoint) authority() string {
-	return fmt.Sprintf("give its certificate as ?%s=FILE in the URL", keyCA)
 }
 
 // CheckURL reports what is wrong with a broker's URL, without repeating it.
