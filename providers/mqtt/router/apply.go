@@ -20,6 +20,9 @@ const patience = time.Minute
 // subscription finds its route; then subscriptions that are new; then the end
 // of those that are gone.
 func (r *run) apply(doc *routes.Document) error {
+	if r.forgotten() {
+		r.applied = applied{}
+	}
 	if r.applied.is(doc) {
 		return nil
 	}
@@ -59,6 +62,18 @@ func (r *run) apply(doc *routes.Document) error {
 	}
 	r.applied = applied{doc: doc, known: true}
 	return nil
+}
+
+// forgotten reports whether the broker has forgotten a session since the last
+// call. Its client has subscribed again, as far as it was let.
+func (r *run) forgotten() (some bool) {
+	for _, l := range r.lanes {
+		if l.forgot.Swap(false) {
+			clear(l.has)
+			some = true
+		}
+	}
+	return some
 }
 
 // applied is the document that is true.

@@ -20,7 +20,8 @@ type lane struct {
 	has    map[string]byte // filters that are subscribed, and their QoS; of the loop
 	table  atomic.Pointer[table]
 	acks   acks
-	again  bool // it stood before; of the client's Up
+	again  bool        // it stood before; of the client's Up
+	forgot atomic.Bool // the broker forgot the session: has is no longer true
 }
 
 // A table is what a lane does with what it gets; it is never changed.
@@ -46,6 +47,8 @@ func (r *run) dial(ctx context.Context, number int, t *table) (*lane, error) {
 
 func (l *lane) up(present bool) {
 	if l.again && !present {
+		l.forgot.Store(true) // what was granted may be refused now: the loop asks again, and says so
+		l.run.inbox.wake()
 		const text = "the broker forgot the router's session when it was down: what was published meanwhile is lost (Mosquitto keeps sessions only with persistence true)"
 		l.run.log.Warn(text)
 		l.run.faults.set(aboutSession, text)
