@@ -25,11 +25,12 @@ import (
 // goroutines at once; they take turns. Once it breaks it is of no more use: every
 // call fails with transport.ErrLost.
 type Reader struct {
-	client *mqtt.Client
-	broken <-chan struct{}
-	name   string // of this reader, in its sentinels' topics
-	turn   sync.Mutex
-	rounds int
+	client  *mqtt.Client
+	broken  <-chan struct{}
+	name    string // of this reader, in its sentinels' topics
+	turn    sync.Mutex
+	rounds  int
+	silence int // as the constant; tests are in a hurry
 
 	mu   sync.Mutex
 	now  *round // nil while nothing is read
@@ -42,8 +43,9 @@ type round struct {
 	visit    func(mqtt.Received)
 	done     chan struct{} // closed when the sentinel has come
 
-	mu   sync.Mutex // held while it is visited
-	over bool
+	mu    sync.Mutex // held while it is visited
+	over  bool
+	heard int // messages
 }
 
 func (r *round) end() {
@@ -55,9 +57,16 @@ func (r *round) end() {
 func (r *round) take(m mqtt.Received) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.heard++
 	if !r.over {
 		r.visit(m)
 	}
+}
+
+func (r *round) count() int {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.heard
 }
 
 const (
@@ -67,11 +76,14 @@ const (
 	again = time.Second
 	// limit bounds one reading.
 	limit = 60 * time.Second
+	// silence is after how many sentinels a broker that sends nothing at all is
+	// not waited for any more: one whose lists of rights drop them never answers.
+	silence = 20
 )
 
 // Dial connects. Options are those of the client; its id should be a random one.
 func Dial(ctx context.Context, o mqtt.Options) (*Reader, error) {
-	r := &Reader{name: rand.Text()}
+	r := &Reader{name: rand.Text(), silence: silence}
 	o.ClientID = "msgflo-read-" + r.name[:10]
 	var err error
 	r.client, err = mqtt.DialClient(ctx, mqtt.ClientOptions{Options: o, Receive: r.receive})
@@ -170,7 +182,7 @@ func (r *Reader) Each(ctx context.Context, visit func(mqtt.Received), filters ..
 	if err := r.client.Subscribe(ctx, append(subs, mqtt.Filter{Topic: own})...); err != nil {
 		return reading(err)
 	}
-	if err := r.await(ctx, own, now.done); err != nil {
+	if err := r.await(ctx, own, now); err != nil {
 		return reading(err)
 	}
 	if err := r.client.Unsubscribe(ctx, append(filters, own)...); err != nil {
@@ -186,19 +198,23 @@ func reading(err error) error {
 // ErrSilent says that a sentinel did not come back.
 var ErrSilent = errors.New("the broker does not hand back what is published to the topic msgflo/sentinel/…; the user may lack the permission to write and read msgflo/#")
 
-func (r *Reader) await(ctx context.Context, topic string, done <-chan struct{}) error {
+func (r *Reader) await(ctx context.Context, topic string, now *round) error {
 	tick := time.NewTicker(again)
 	defer tick.Stop()
-	for {
+	for quiet, heard := 0, 0; quiet < r.silence; quiet++ {
+		if n := now.count(); n > heard {
+			quiet, heard = 0, n
+		}
 		r.client.Send(ctx, mqtt.Outgoing{Topic: topic}, func(error) {})
 		select {
-		case <-done:
+		case <-now.done:
 			return nil
 		case <-tick.C:
 		case <-ctx.Done():
 			return context.Cause(ctx)
 		}
 	}
+	return ErrSilent
 }
 
 // Dots reports whether . and / are the same to this broker, as they are to
