@@ -12,9 +12,13 @@ import (
 
 // cheapTally is how long a list of counts may take to be made anew for every
 // delete. One that takes longer (some tenths of a second for 5 000 queues)
-// serves for twice as long as it took, so that counting takes a third of the time
-// at most.
-const cheapTally = 50 * time.Millisecond
+// serves for ten times as long as it took, so that a destroy is not spent with counting; but
+// never so long that it would be older than the broker's statistics are.
+const (
+	cheapTally = 50 * time.Millisecond
+	servesFor  = 10
+	oldTally   = 3 * time.Second
+)
 
 // quorumTick is how long a quorum queue may take to tell what clients hold of
 // it: quorum_tick_interval, 5 s by default, and some time to answer.
@@ -61,14 +65,11 @@ func (t *tally) of(ctx context.Context, c *mgmt.Client, vhost, queue string) (in
 		return n, nil
 	}
 	begun := time.Now()
-	queues, err := c.Queues(ctx, vhost)
+	unacked, err := c.Held(ctx, vhost)
 	if err != nil {
 		return mgmt.Unknown, unlessAbsent(err)
 	}
-	t.begun, t.ended, t.unacked = begun, time.Now(), make(map[string]int64, len(queues))
-	for i := range queues {
-		t.unacked[queues[i].Name] = queues[i].Unacked
-	}
+	t.begun, t.ended, t.unacked = begun, time.Now(), unacked
 	if n, listed = t.unacked[queue]; !listed {
 		return mgmt.Unknown, nil
 	}
@@ -78,7 +79,7 @@ func (t *tally) of(ctx context.Context, c *mgmt.Client, vhost, queue string) (in
 // serves tells whether the list is new enough for a question of that time.
 func (t *tally) serves(asked time.Time) bool {
 	if took := t.ended.Sub(t.begun); took > cheapTally {
-		return asked.Sub(t.ended) < 2*took
+		return asked.Sub(t.ended) < min(servesFor*took, oldTally)
 	}
 	return !t.begun.Before(asked)
 }

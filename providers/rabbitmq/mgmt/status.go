@@ -84,6 +84,17 @@ func (c *Client) Queues(ctx context.Context, vhost string) ([]QueueStatus, error
 	return list(ctx, c, path("queues", vhost).with("disable_stats=true&enable_queue_totals=true"), decodeQueueStatus)
 }
 
+// Held lists how many messages clients hold of each queue of a vhost, Unknown
+// where the broker does not tell: Queues for half its cost.
+func (c *Client) Held(ctx context.Context, vhost string) (map[string]int64, error) {
+	queues, err := list(ctx, c, path("queues", vhost).with("disable_stats=true&enable_queue_totals=true&columns=name,vhost,messages_unacknowledged"), decodeQueueStatus)
+	held := make(map[string]int64, len(queues))
+	for i := range queues {
+		held[queues[i].Name] = queues[i].Unacked
+	}
+	return held, err
+}
+
 func decodeOverview(d *decoder, o *Overview) error {
 	return d.named("broker's overview", func(field string) error {
 		switch field {
