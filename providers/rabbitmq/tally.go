@@ -47,41 +47,79 @@ func settled(ctx context.Context, count func() (providers.Depth, error)) func() 
 // A tally knows how many messages clients hold of each queue of a vhost. What
 // the management API says of one queue is a sample, 5 s old or more, so a
 // message fetched since would be lost unseen; its list with totals counts
-// classic queues as it is made. Who asks while a list is on its way shares the next one.
+// classic queues as it is made. Who asks while a list is on its way shares the next
+// one, or goes on with a costly one that is not old yet.
 type tally struct {
 	mu           sync.Mutex
 	begun, ended time.Time // of the list
 	unacked      map[string]int64
+	making       chan struct{} // not nil while a list is being made; closed when it is
 }
 
 // of is the number of messages that clients hold of a queue, mgmt.Unknown
 // where the broker does not tell.
 func (t *tally) of(ctx context.Context, c *mgmt.Client, vhost, queue string) (int64, error) {
 	asked := time.Now()
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	n, listed := t.unacked[queue]
-	if listed && t.serves(asked) {
-		return n, nil
+	for {
+		t.mu.Lock()
+		n, listed := t.unacked[queue]
+		making := t.making
+		if listed && t.serves(asked) && (making != nil || !t.ages(asked)) {
+			t.mu.Unlock()
+			return n, nil
+		}
+		if making == nil {
+			t.making = make(chan struct{})
+			t.mu.Unlock()
+			return t.list(ctx, c, vhost, queue)
+		}
+		t.mu.Unlock()
+		select {
+		case <-making:
+		case <-ctx.Done():
+			return mgmt.Unknown, ctx.Err()
+		}
 	}
+}
+
+// list makes the list anew. One does it at a time.
+func (t *tally) list(ctx context.Context, c *mgmt.Client, vhost, queue string) (int64, error) {
 	begun := time.Now()
 	unacked, err := c.Held(ctx, vhost)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	close(t.making)
+	t.making = nil
 	if err != nil {
 		return mgmt.Unknown, unlessAbsent(err)
 	}
 	t.begun, t.ended, t.unacked = begun, time.Now(), unacked
-	if n, listed = t.unacked[queue]; !listed {
-		return mgmt.Unknown, nil
+	if n, listed := unacked[queue]; listed {
+		return n, nil
 	}
-	return n, nil
+	return mgmt.Unknown, nil
 }
 
 // serves tells whether the list is new enough for a question of that time.
 func (t *tally) serves(asked time.Time) bool {
-	if took := t.ended.Sub(t.begun); took > cheapTally {
-		return asked.Sub(t.ended) < min(servesFor*took, oldTally)
+	if life := t.life(); life > 0 {
+		return asked.Sub(t.ended) < life
 	}
 	return !t.begun.Before(asked)
+}
+
+// ages tells that the list should be made anew while it still serves.
+func (t *tally) ages(asked time.Time) bool {
+	life := t.life()
+	return life > 0 && asked.Sub(t.ended) > life*3/4
+}
+
+// life is for how long the list serves; 0 for one that is cheap.
+func (t *tally) life() time.Duration {
+	if took := t.ended.Sub(t.begun); took > cheapTally {
+		return min(servesFor*took, oldTally)
+	}
+	return 0
 }
 
 // heldOf asks the vhost's tally; mgmt.Unknown without a management API.
