@@ -50,7 +50,7 @@ func TestBadBrokers(t *testing.T) {
 		{name: "down, AMQP alone", url: "amqp://u:" + secret + "@127.0.0.1:1", management: "none", says: "othing listens at 127.0.0.1:1"},
 		{name: "no such host", url: "amqp://u:" + secret + "@no-such-host.invalid", says: "no-such-host.invalid"},
 		{name: "login", url: "amqp://guest:" + secret + "@" + host(amqp), management: broker.ManagementURL, says: `refused the login of user "guest"`},
-		{name: "lacks the plugin", url: amqp, management: "http://" + closed(t), says: "rabbitmq-plugins enable rabbitmq_management"},
+		{name: "lacks the plugin", url: amqp, management: "http://" + child.Address(t), says: "rabbitmq-plugins enable rabbitmq_management"},
 		{name: "the AMQP port", url: amqp, management: "http://" + host(broker.AMQPURL), says: "is the broker's AMQP port"},
 		{name: "a web page", url: amqp, management: page(200, "text/html", "<html>Log in, "+secret+"</html>"), says: "not a RabbitMQ management API"},
 		{name: "other JSON", url: amqp, management: page(200, "application/json", `{"hello":["world"]}`), says: "not a RabbitMQ management API"},
@@ -91,15 +91,6 @@ func TestBadBrokers(t *testing.T) {
 }
 
 func host(url string) string { return url[strings.LastIndex(url, "@")+1:] }
-
-// closed is an address at which nobody listens.
-func closed(t *testing.T) string {
-	addr, err := child.Address()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return addr
-}
 
 // fails runs msgflo, wants exit code 1 and returns what it said.
 func fails(t *testing.T, msgflo string, command []string, dir string) string {

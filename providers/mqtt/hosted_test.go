@@ -12,15 +12,6 @@ import (
 	"github.com/msgflo/msgflo/providers/providertest/child"
 )
 
-// freeAddress is one that nobody listens at now.
-func freeAddress(t *testing.T) string {
-	addr, err := child.Address()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return addr
-}
-
 // host runs a lineage's embedded broker until its stop.
 func host(t *testing.T, lineage, addr string) (stop func()) {
 	t.Helper()
@@ -58,7 +49,7 @@ func retainedOf(topic string) cty.Value {
 // that is on it is absent; what it keeps comes back with it, so that is no drift. A
 // broker that is elsewhere and away is an error.
 func TestHostedIsAway(t *testing.T) {
-	addr := freeAddress(t)
+	addr := child.Address(t)
 	ask := []providers.Query{{Type: typeRetained, Value: retainedOf("a")}, {Type: typeRoute, Value: routeValue(routeOf(cty.ObjectVal(attrs{"from": str("a"), "to": str("b")})))}}
 	for _, persist := range []bool{false, true} {
 		p := openAt(t, quick(), "away", hostedAt(addr, persist))
@@ -81,7 +72,7 @@ func TestHostedIsAway(t *testing.T) {
 // TestHostedComesLater: the provider reads before the server is there, and
 // changes after an earlier step of the same run started it, or started it again.
 func TestHostedComesLater(t *testing.T) {
-	addr := freeAddress(t)
+	addr := child.Address(t)
 	p := openAt(t, quick(), "later", hostedAt(addr, false))
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -106,7 +97,7 @@ func TestHostedComesLater(t *testing.T) {
 // TestHostedByAnother: another lineage's broker at the address is not ours, so
 // nothing of ours is on it, whatever is.
 func TestHostedByAnother(t *testing.T) {
-	addr := freeAddress(t)
+	addr := child.Address(t)
 	defer host(t, "theirs", addr)()
 	theirs, ours := openAt(t, quick(), "theirs", hostedAt(addr, false)), openAt(t, quick(), "ours", hostedAt(addr, false))
 	ask := []providers.Query{{Type: typeRetained, Value: retainedOf("a")}}

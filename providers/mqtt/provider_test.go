@@ -19,6 +19,7 @@ import (
 	"github.com/msgflo/msgflo/providers/mqtt/mosquittotest"
 	"github.com/msgflo/msgflo/providers/mqtt/router/retained"
 	"github.com/msgflo/msgflo/providers/mqtt/router/routes"
+	"github.com/msgflo/msgflo/providers/providertest/child"
 	"github.com/msgflo/msgflo/providers/rabbitmq/rabbittest"
 	"github.com/msgflo/msgflo/providers/transport"
 	"github.com/msgflo/msgflo/providers/transport/mqtt"
@@ -311,7 +312,7 @@ func TestRabbitMQLimits(t *testing.T) {
 
 // A broker that does not answer is an error of the connection.
 func TestUnreachable(t *testing.T) {
-	addr := freeAddress(t)
+	addr := child.Address(t)
 	p := openAt(t, quick(), "l", attrs{"url": str("mqtt://u:correct-horse@" + addr)})
 	_, err := p.Read(t.Context(), []providers.Query{{Type: typeRoute, Value: routeWith("a", "b")}})
 	refused(t, err, "Broker unreachable")

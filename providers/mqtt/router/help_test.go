@@ -75,10 +75,7 @@ func stages() []stage {
 }
 
 func startEmbedded(t testing.TB, persist bool) (string, func()) {
-	addr, err := child.Address()
-	if err != nil {
-		t.Fatal(err)
-	}
+	addr := child.Address(t)
 	folder := t.TempDir()
 	var stop func()
 	start := func() {

@@ -36,10 +36,7 @@ func (b *bouncer) OnACLCheck(_ *mochi.Client, topic string, write bool) bool {
 // TestRefusedAfterRestart: a broker that has forgotten the router's session, and
 // lets it read a source no more, is told of; once it does the route is carried again.
 func TestRefusedAfterRestart(t *testing.T) {
-	addr, err := child.Address()
-	if err != nil {
-		t.Fatal(err)
-	}
+	addr := child.Address(t)
 	var shut atomic.Bool
 	start := func() (stop func()) {
 		b := mochi.New(&mochi.Options{Logger: slog.New(slog.DiscardHandler)})

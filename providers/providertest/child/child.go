@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"testing"
 )
 
 // Ports sets those that are 0 to free ports on 127.0.0.1; of the others it is
@@ -59,11 +60,14 @@ func listen(port int) (l net.Listener, err error) {
 	return nil, fmt.Errorf("no free port on 127.0.0.1 between %d and %d: %w", leastPort, mostPort, err)
 }
 
-// Address is a free port of Ports as 127.0.0.1:PORT.
-func Address() (string, error) {
+// Address is 127.0.0.1 with a free port of Ports, at which nobody listens.
+func Address(t testing.TB) string {
+	t.Helper()
 	var port int
-	err := Ports(&port)
-	return fmt.Sprintf("127.0.0.1:%d", port), err
+	if err := Ports(&port); err != nil {
+		t.Fatal(err)
+	}
+	return fmt.Sprintf("127.0.0.1:%d", port)
 }
 
 // Find finds a program in the folders where packages put it, or in PATH: an
