@@ -251,8 +251,7 @@ func TestNothingLost(t *testing.T) {
 		seen[string(d.Body)] = true
 		total++
 		if total == n/2 {
-			b.Kill()
-			if err := b.Restart(); err != nil {
+			if err := errors.Join(b.Kill(), b.Restart()); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -94,7 +94,9 @@ func death(t *testing.T, b *rabbittest.Broker) {
 	p := open(t, b, "/", nil)
 	q := value("queue", attrs{"name": str("q"), "vhost": str("/")})
 	mustMake(t, p, "queue", q)
-	b.Kill()
+	if err := b.Kill(); err != nil {
+		t.Fatal(err)
+	}
 	for i := range 3 {
 		_, err := apply(t, p, "queue", null("queue"), value("queue", attrs{"name": str(fmt.Sprint("q", i)), "vhost": str("/")}))
 		if _, lost := errors.AsType[*providers.ConnectionError](err); !lost {

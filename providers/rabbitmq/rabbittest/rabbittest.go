@@ -181,7 +181,7 @@ func (b *Broker) Exited() <-chan struct{} {
 func (b *Broker) Stop() error {
 	var err error
 	if b.temp {
-		b.Kill()
+		b.kill()
 	} else {
 		err = b.shutdown()
 	}
@@ -193,9 +193,17 @@ func (b *Broker) Stop() error {
 	return errors.Join(err, b.removeTemp())
 }
 
-// Kill ends the node with SIGKILL, as a crash would. Restart brings it back
-// with its durable data.
-func (b *Broker) Kill() {
+// Kill ends the node with SIGKILL, as a crash would, once it has written what
+// it confirmed. Restart brings it back with its durable data.
+func (b *Broker) Kill() error {
+	if err := b.write(); err != nil {
+		return err
+	}
+	b.kill()
+	return nil
+}
+
+func (b *Broker) kill() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.node.Kill()

@@ -113,7 +113,9 @@ func TestOwnBrokerLifecycle(t *testing.T) {
 	if err := declare(t, b.AMQPURL+"/", "q", false); err != nil {
 		t.Fatal(err)
 	}
-	b.Kill()
+	if err := b.Kill(); err != nil {
+		t.Fatal(err)
+	}
 	if err := b.checkAMQP(); err == nil {
 		t.Error("a killed broker answers")
 	}
