@@ -98,6 +98,28 @@ func TestUsable(t *testing.T) {
 	}
 }
 
+// Commands that begin at the same time all find the folders usable, whoever
+// of them makes them.
+func TestPrepareTogether(t *testing.T) {
+	const together = 4
+	for range 200 {
+		p := here(t)
+		begin, errs := make(chan struct{}), make(chan error)
+		for range together {
+			go func() {
+				<-begin
+				errs <- p.Prepare()
+			}()
+		}
+		close(begin)
+		for range together {
+			if err := <-errs; err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
 // listing are all paths below a folder.
 func listing(t *testing.T, dir string) string {
 	t.Helper()

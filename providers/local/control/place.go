@@ -131,7 +131,8 @@ func usable(at string) error {
 		fi, err := os.Stat(at)
 		switch {
 		case err != nil && absent(err):
-			if _, err := os.Lstat(at); err == nil {
+			// Anything else that is there by now, another command has just made.
+			if fi, err := os.Lstat(at); err == nil && fi.Mode()&fs.ModeSymlink != 0 {
 				return fmt.Errorf("%s is a link that leads nowhere", diag.Escape(at))
 			}
 			continue // up to the root, which is there
