@@ -69,7 +69,9 @@ func newClient(p Place) *Client {
 		}
 		return nil, &dialError{errors.Join(errs...)}
 	}
-	c.http = &http.Client{Transport: &http.Transport{DialContext: dial, IdleConnTimeout: time.Second, DisableCompression: true}}
+	// A connection that lay idle may be one that an ending agent is just closing: what is asked on it is lost, and
+	// an act is not asked twice. So each question has its own.
+	c.http = &http.Client{Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true, DisableCompression: true}}
 	return c
 }
 

@@ -250,6 +250,30 @@ func TestStrangeAnswers(t *testing.T) {
 	}
 }
 
+// Nothing is asked on a connection that an agent may be about to close because
+// it lies idle: the question would be lost with it, on a race.
+func TestEachQuestionHasItsConnection(t *testing.T) {
+	p := here(t)
+	idle := make(chan bool, 10)
+	answering(t, p, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		idle <- !r.Close
+		_ = json.NewEncoder(w).Encode(Hello{Lineage: p.Lineage})
+	}))
+	c, err := Dial(t.Context(), p.Lineage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Hello(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if <-idle {
+			t.Error("the connection is kept for a later question")
+		}
+	}
+}
+
 // An agent that dies as soon as it is started is an error with what it said.
 func TestAgentThatDies(t *testing.T) {
 	p := here(t)
