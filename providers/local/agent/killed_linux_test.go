@@ -461,3 +461,27 @@ while :; do sleep 0.01; done`)
 	}
 	w.delete(w.ensure(env), s)
 }
+
+// While a process replaces its program (execve) it has no environment, and so
+// no mark. One that does hardly anything else is ended, too.
+func TestSweepSeesWhatReplacesItsProgram(t *testing.T) {
+	w := newWorld(t)
+	script := filepath.Join(w.dir, "again")
+	if err := os.WriteFile(script, []byte("#!/bin/sh\nexec \"$0\"\n"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for range 10 {
+		n := nonce()
+		p, err := os.StartProcess(script, []string{script}, &os.ProcAttr{Env: []string{runVariable + "=" + n, "TEST_WORLD=" + w.lineage}, Sys: detached()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Cleanup(func() { _ = p.Kill(); _, _ = p.Wait() })
+		if err := sweep(t.Context(), n, control.ShimStatus{}, bootID()); err != nil {
+			t.Fatal(err)
+		}
+		if living(p.Pid) {
+			t.Errorf("%d lives", p.Pid)
+		}
+	}
+}

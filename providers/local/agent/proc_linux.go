@@ -21,7 +21,11 @@ type stat struct {
 	control.Identity
 	state               byte // R, S, D, Z …
 	parent, group, sess int
+	kernel              bool // a thread of the kernel's own
 }
+
+// kthread is PF_KTHREAD of the kernel's sched.h, among the flags of proc(5)'s stat.
+const kthread = 0x00200000
 
 // dead tells that it has ended and waits to be reaped.
 func (s stat) dead() bool { return s.state == 'Z' || s.state == 'X' }
@@ -44,11 +48,14 @@ func parseStat(pid int, b []byte) (stat, error) {
 	}
 	s := stat{state: fields[0][0]}
 	s.PID = pid
-	var errs [4]error
+	var errs [5]error
+	var flags uint64
 	s.parent, errs[0] = strconv.Atoi(fields[1])
 	s.group, errs[1] = strconv.Atoi(fields[2])
 	s.sess, errs[2] = strconv.Atoi(fields[3])
 	s.Start, errs[3] = strconv.ParseUint(fields[19], 10, 64)
+	flags, errs[4] = strconv.ParseUint(fields[6], 10, 64)
+	s.kernel = flags&kthread != 0
 	return s, errors.Join(errs[:]...)
 }
 
@@ -160,20 +167,32 @@ func await(ctx context.Context, id control.Identity) error {
 // all below.
 const runVariable = "MSGFLO_RUN"
 
+// nameless is for how long a process that shows neither environment nor arguments is taken
+// for one that is just replacing its program, and may be anybody's.
+const nameless = 2 * time.Second
+
 // sweep kills what is left of a run whose shim is dead: the child, its group
 // and session, and whoever has the run's mark. It returns when none of them lives.
 func sweep(ctx context.Context, nonce string, s control.ShimStatus, boot string) error {
 	mark := []byte(runVariable + "=" + nonce)
 	sameBoot := s.Boot == boot && s.Shim.PID > 0
+	settled := time.Now().Add(nameless)
 	for wait := time.Millisecond; ; wait = min(2*wait, 100*time.Millisecond) {
 		left := 0
 		for _, p := range processes() {
-			ours := marked(p.PID, mark) ||
+			if p.kernel || p.dead() || p.PID == os.Getpid() {
+				continue
+			}
+			ours, known := marked(p.PID, mark)
+			ours = ours ||
 				// The shim led a session of its own. As long as that has members, its id is given to no
 				// other; members older than the shim belong to an earlier one.
 				sameBoot && p.sess == s.Shim.PID && p.Start >= s.Shim.Start && !alive(control.Identity{PID: p.sess, Start: leader(p.sess)}) ||
 				sameBoot && p.Identity == s.Child
-			if !ours || p.dead() || p.PID == os.Getpid() {
+			if !ours {
+				if !known && time.Now().Before(settled) {
+					left++ // to be looked at again
+				}
 				continue
 			}
 			left++
@@ -202,9 +221,16 @@ func leader(sess int) uint64 {
 	return s.Start
 }
 
-func marked(pid int, mark []byte) bool {
-	b, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/environ")
-	return err == nil && slices.ContainsFunc(bytes.Split(b, []byte{0}), func(kv []byte) bool { return bytes.Equal(kv, mark) })
+// marked tells whether a process has the mark in its environment. Known is false where that
+// cannot be said yet: in the midst of execve(2) a process has neither environment nor arguments.
+func marked(pid int, mark []byte) (is, known bool) {
+	proc := "/proc/" + strconv.Itoa(pid)
+	b, err := os.ReadFile(proc + "/environ")
+	if err == nil && len(b) == 0 {
+		args, err := os.ReadFile(proc + "/cmdline")
+		return false, err != nil || len(args) > 0
+	}
+	return err == nil && slices.ContainsFunc(bytes.Split(b, []byte{0}), func(kv []byte) bool { return bytes.Equal(kv, mark) }), true
 }
 
 // bootID tells one boot of this machine from another.
