@@ -74,7 +74,7 @@ func gone(what string, err error) error {
 
 func refuseLoss(queue cty.Value, d providers.Depth) error {
 	if d.Unknown {
-		return &providers.RefusedError{Detail: fmt.Sprintf("%s was not deleted: how many messages it holds cannot be found out without the management API and a login that may enter its vhost and, for a stream, read it", describe(typeQueue, queue))}
+		return &providers.RefusedError{Detail: fmt.Sprintf("%s was not deleted: how many messages it holds cannot be found out without the management API and a login that may enter its vhost and, for a stream, read it, nor while the broker is too busy to count or a quorum queue has no leader", describe(typeQueue, queue))}
 	}
 	if d.Messages() > 0 {
 		return &providers.RefusedError{Detail: fmt.Sprintf("%s was not deleted: it holds %s, which would be lost", describe(typeQueue, queue), countMessages(d))}
@@ -194,7 +194,7 @@ func (p *provider) deleteVhost(ctx context.Context, c providers.Change) error {
 		return explainHTTP("looking into "+describe(typeVhost, c.Before), err)
 	}
 	if !c.AllowLoss && d.Messages() == 0 && d.Unknown {
-		return &providers.RefusedError{Detail: fmt.Sprintf("%s was not deleted: what its queues hold cannot be found out, since this login has no permissions in it", describe(typeVhost, c.Before))}
+		return &providers.RefusedError{Detail: fmt.Sprintf("%s was not deleted: what its queues hold cannot be found out, since this login has no permissions in it, or the broker is too busy to count, or a quorum queue has no leader", describe(typeVhost, c.Before))}
 	}
 	if !c.AllowLoss && d.Messages() > 0 {
 		return &providers.RefusedError{Detail: fmt.Sprintf("%s was not deleted: its queues hold %s, which would be lost", describe(typeVhost, c.Before), countMessages(d))}

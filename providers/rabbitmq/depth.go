@@ -3,7 +3,6 @@ package rabbitmq
 import (
 	"context"
 	"errors"
-	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 	"golang.org/x/sync/errgroup"
@@ -206,7 +205,7 @@ func (p *provider) queueDepth(ctx context.Context, sv survey, vhost, name string
 		}
 	}
 	err = p.countReady(ctx, vhost, name, typ, &d)
-	if err == nil && typ == quorum && d.Consumers == 0 {
+	if err == nil && typ == quorum && d.Consumers == 0 && !d.Unknown {
 		d.Unacked = 0 // who holds a message of it, by whatever means, counts as a consumer
 	}
 	var refused *vhostError
@@ -221,33 +220,45 @@ func (p *provider) queueDepth(ctx context.Context, sv survey, vhost, name string
 }
 
 // countReady counts what is ready over AMQP.
-func (p *provider) countReady(ctx context.Context, vhost, name, typ string, d *providers.Depth) (err error) {
+func (p *provider) countReady(ctx context.Context, vhost, name, typ string, d *providers.Depth) error {
 	if typ == stream {
-		d.Ready, err = p.streamDepth(ctx, vhost, name, d.Ready)
-		return err
+		return p.streamDepth(ctx, vhost, name, d)
 	}
-	return p.pool(vhost).do(ctx, func(ch *amqp.Channel) error {
-		q, err := ch.QueueDeclarePassive(name, true, false, false, false, nil)
-		if err == nil {
-			d.Ready, d.Consumers = int64(q.Messages), int64(q.Consumers)
-		}
+	declare := func() (q amqp.Queue, err error) {
+		err = p.pool(vhost).do(ctx, func(ch *amqp.Channel) error {
+			q, err = ch.QueueDeclarePassive(name, true, false, false, false, nil)
+			return err
+		})
+		return q, err
+	}
+	var q amqp.Queue
+	var err error
+	answered := true
+	if typ == quorum {
+		q, answered, err = ofLeader(declare)
+	} else {
+		q, err = declare()
+	}
+	switch {
+	case err != nil:
 		return err
-	})
+	case !answered:
+		d.Unknown = true
+	default:
+		d.Ready, d.Consumers = int64(q.Messages), int64(q.Consumers)
+	}
+	return nil
 }
-
-// streamProbe is how long a stream that has messages may take to send the
-// first. One that the statistics say holds some is not probed.
-const streamProbe = time.Second
 
 // streamDepth is the number of messages in a stream by the statistics, or at
 // least one where they have not counted yet and the stream sends one.
-func (p *provider) streamDepth(ctx context.Context, vhost, name string, counted int64) (int64, error) {
-	if counted > 0 {
-		return counted, nil
+func (p *provider) streamDepth(ctx context.Context, vhost, name string, d *providers.Depth) error {
+	if d.Ready > 0 {
+		return nil
 	}
-	var n int64
-	err := p.pool(vhost).do(ctx, func(ch *amqp.Channel) error {
-		if err := ch.Qos(1, 0, false); err != nil {
+	return p.pool(vhost).do(ctx, func(ch *amqp.Channel) error {
+		prefetch := func() error { return ch.Qos(1, 0, false) }
+		if err := prefetch(); err != nil {
 			return err
 		}
 		const tag = "msgflo-depth"
@@ -255,21 +266,14 @@ func (p *provider) streamDepth(ctx context.Context, vhost, name string, counted 
 		if err != nil {
 			return err
 		}
-		timeout := time.NewTimer(streamProbe)
-		defer timeout.Stop()
-		select {
-		case d, ok := <-deliveries:
-			if ok {
-				n = 1
-				_ = d.Ack(false)
-			}
-		case <-timeout.C:
-		case <-ctx.Done():
+		n, known, err := firstOf(ctx, deliveries, prefetch)
+		if err != nil {
+			return err
 		}
+		d.Ready, d.Unknown = n, d.Unknown || !known
 		// The channel ends here: a cancelled consumer may have deliveries on the way.
 		return ch.Close()
 	})
-	return n, err
 }
 
 // vhostDepth sums up the queues of a vhost, and lists what is in it.

@@ -1,0 +1,70 @@
+package rabbitmq
+
+import (
+	"context"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// A busy broker says nothing where it should say how much there is. What is
+// here tells its silence from an empty queue's.
+const (
+	// leaderSilence is less than what RabbitMQ grants a quorum queue's leader
+	// before it answers a passive declare in its stead, with no messages and no
+	// consumers: 250 ms (rabbit_quorum_queue:stat/1).
+	leaderSilence = 200 * time.Millisecond
+	// streamProbe is how long a stream that has messages may take to send the
+	// first, on a broker that answers within promptly.
+	streamProbe = time.Second
+	promptly    = 100 * time.Millisecond
+	// silenceLimit is how long to go on asking; then nothing is known.
+	silenceLimit = 15 * time.Second
+)
+
+// ofLeader repeats a passive declare of a quorum queue until its leader has
+// answered. It is false where the leader has not in all that time.
+func ofLeader(declare func() (amqp.Queue, error)) (amqp.Queue, bool, error) {
+	for begun := time.Now(); ; {
+		asked := time.Now()
+		q, err := declare()
+		if err != nil || q.Messages > 0 || q.Consumers > 0 || time.Since(asked) < leaderSilence {
+			return q, true, err
+		}
+		if time.Since(begun) > silenceLimit {
+			return q, false, nil
+		}
+	}
+}
+
+// firstOf waits for the first message of a stream. There is none only if the
+// broker, asked after the wait for something that costs it nothing, answers
+// promptly: one that is too busy for that may be too busy to send. It is false
+// where that was so all the time, or the consumer was ended.
+func firstOf(ctx context.Context, deliveries <-chan amqp.Delivery, ask func() error) (n int64, known bool, err error) {
+	wait, answered := streamProbe, false
+	for begun := time.Now(); time.Since(begun) < silenceLimit; {
+		select {
+		case d, ok := <-deliveries:
+			if ok {
+				n = 1
+				_ = d.Ack(false)
+			}
+			return n, ok, nil
+		case <-ctx.Done():
+			return 0, false, context.Cause(ctx)
+		case <-time.After(wait):
+		}
+		if answered {
+			return 0, true, nil
+		}
+		asked := time.Now()
+		if err := ask(); err != nil {
+			return 0, false, err
+		}
+		if answered = time.Since(asked) < promptly; answered {
+			wait = promptly // what came before the answer may be on its way through the library
+		}
+	}
+	return 0, false, nil
+}
