@@ -39,10 +39,14 @@ func TestMemory(t *testing.T) {
 	w.put(c, s)
 	sum, shims := pss(t, w.agentPID(c)), 0
 	agent := sum
-	for _, p := range processes() {
-		args, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", p.PID))
-		if strings.HasPrefix(string(args), "msgflo\x00agent\x00shim\x00main/many[") && p.state != 'Z' {
-			sum += pss(t, p.PID)
+	for _, pid := range w.pids(c, s) {
+		st, err := readStat(pid)
+		if err != nil {
+			t.Fatal(err)
+		}
+		args, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", st.parent))
+		if strings.HasPrefix(string(args), "msgflo\x00agent\x00shim\x00main/many[") {
+			sum += pss(t, st.parent)
 			shims++
 		}
 	}

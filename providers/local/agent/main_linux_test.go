@@ -140,6 +140,20 @@ func (w *world) mine() []stat {
 	return mine
 }
 
+// run tells that just so many processes of the test's run, neither agent nor shim. A process
+// may be started and not yet have its environment: for those that lack it waits.
+func (w *world) run(n int) {
+	w.Helper()
+	now := map[int]int{}
+	w.eventually(fmt.Sprintf("%d run", n), func() bool {
+		now = w.running()
+		return len(now) >= n
+	})
+	if len(now) > n {
+		w.Errorf("%d run, not %d: %v", len(now), n, now)
+	}
+}
+
 func (w *world) eventually(what string, is func() bool) {
 	w.Helper()
 	for deadline := time.Now().Add(60 * time.Second); ; time.Sleep(5 * time.Millisecond) {
@@ -350,7 +364,8 @@ var children = map[string]func(){
 				fmt.Println("fd", fd.Name(), at)
 			}
 		}
-		b, _ := os.ReadFile("/proc/self/status")
+		// Of this thread: the first one's mask is another for a moment whenever that starts a thread.
+		b, _ := os.ReadFile("/proc/thread-self/status")
 		for line := range strings.Lines(string(b)) {
 			if strings.HasPrefix(line, "Sig") {
 				fmt.Print(line)

@@ -53,9 +53,7 @@ func TestRolling(t *testing.T) {
 				}
 			}
 			w.eventually("three run", func() bool { return len(w.pids(c, s)) == 3 })
-			if n := len(w.running()); n != 3 {
-				t.Errorf("%d processes", n)
-			}
+			w.run(3)
 			w.delete(c, s)
 		})
 	}
@@ -65,12 +63,12 @@ func TestRolling(t *testing.T) {
 // that it had replaced comes back.
 func TestRollingUndone(t *testing.T) {
 	w := newWorld(t)
-	batches := 0
+	batches, first := 0, filepath.Join(w.dir, "first")
 	w.agent(func(o *Options) {
 		o.Probers = map[string]launch.Prober{launch.Announced: func(context.Context, launch.Spec, string, int) (launch.Probe, error) {
 			batches++
 			if batches == 1 {
-				return watch{&watcher{}}, nil
+				return isThere(first), nil
 			}
 			return watch{&watcher{err: errors.New("not heard")}}, nil
 		}}
@@ -80,7 +78,7 @@ func TestRollingUndone(t *testing.T) {
 	s.Replicas = 2
 	w.put(c, s)
 	bad := s
-	bad.Command = []string{"sh", "-c", `mkdir "$0" 2>/dev/null && exec sleep 1000; exit 5`, filepath.Join(w.dir, "first")}
+	bad.Command = []string{"sh", "-c", `mkdir "$0" 2>/dev/null && exec sleep 1000; exit 5`, first}
 	bad.Restart.Policy = "never"
 	bad.Env = map[string]string{"TEST_WORLD": w.lineage}
 	bad.Ready.When = launch.Announced
@@ -97,6 +95,22 @@ func TestRollingUndone(t *testing.T) {
 	})
 	w.delete(c, s)
 }
+
+// isThere is a probe that waits for a path: its program runs, and has come so far.
+type isThere string
+
+func (p isThere) Wait(ctx context.Context) error {
+	for {
+		if _, err := os.Stat(string(p)); err == nil {
+			return nil
+		}
+		if err := pause(ctx, time.Millisecond); err != nil {
+			return err
+		}
+	}
+}
+
+func (isThere) Close() error { return nil }
 
 // A broker that is down when a probe is begun ends the update when its time for
 // readiness is over, and the old program goes on.
@@ -139,10 +153,16 @@ func TestProbeOfARefusedStart(t *testing.T) {
 	s := w.spec("role", "")
 	s.Command, s.Ready.When = []string{program}, launch.Announced
 	w.put(c, s)
+	pid := w.pids(c, s)[0]
+	// That it was started does not mean that its interpreter has read it by now.
+	w.eventually("the script was read", func() bool {
+		args, _ := os.ReadFile(fmt.Sprintf("/proc/%d/cmdline", pid))
+		return strings.HasPrefix(string(args), "sleep\x00")
+	})
 	if err := os.Remove(program); err != nil {
 		t.Fatal(err)
 	}
-	if err := unix.Kill(w.pids(c, s)[0], unix.SIGKILL); err != nil {
+	if err := unix.Kill(pid, unix.SIGKILL); err != nil {
 		t.Fatal(err)
 	}
 	w.eventually("it has failed", func() bool { return w.status(c, s).Replicas[0].State == launch.Failed })
@@ -246,11 +266,15 @@ func TestFinal(t *testing.T) {
 	w := newWorld(t)
 	quit := w.agent(nil)
 	c := w.client()
-	once := w.shell("once", "sleep 0.1; exit 0")
-	broken := w.shell("broken", "sleep 0.1; exit 2")
+	// They live until both puts are over: what ends before it was ready has failed.
+	once := w.shell("once", "until test -e over; do sleep 0.01; done; exit 0")
+	broken := w.shell("broken", "until test -e over; do sleep 0.01; done; exit 2")
 	broken.Restart.Max = 1
 	w.put(c, once)
 	w.put(c, broken)
+	if err := os.WriteFile(filepath.Join(w.dir, "over"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	is := func(s launch.Spec, state launch.State, why string) func() bool {
 		return func() bool {
 			r := w.status(w.client(), s).Replicas[0]
@@ -421,7 +445,7 @@ func TestProbersAndInitial(t *testing.T) {
 	mu.Unlock()
 	pids := w.pids(c, s)
 	p.err = errors.New("1 of 2 announced themselves")
-	s.Version, s.Ready.Timeout = "2", 200*time.Millisecond
+	s.Version, s.Ready.Timeout = "2", time.Second // a broker that answers late was not heard either, and that is said otherwise
 	w.contains(w.fails(c, s).Detail, "readiness announced", "1 of 2 announced themselves")
 	s.Env["MSGFLO_BROKER"] = "amqp://there"
 	w.contains(w.fails(c, s).Detail, "not this broker")
