@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -225,6 +226,36 @@ func TestLostOutputIsSaid(t *testing.T) {
 	l.close()
 	b, err := os.ReadFile(path)
 	if err != nil || !strings.Contains(string(b), "bytes of output were lost here: no space left on device\n") || !strings.HasSuffix(string(b), " three\n") {
+		t.Errorf("%v:\n%s", err, b)
+	}
+}
+
+// A disk that takes its time has the last output, too: who reads of a failure in the
+// log wants just that.
+func TestSlowDiskHasTheLastOutput(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "0.log")
+	read, write, err := pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out := os.NewFile(uintptr(write), "output")
+	const patience = 50 * time.Millisecond
+	stuck, goOn := make(chan struct{}), make(chan struct{})
+	once := sync.OnceFunc(func() { close(stuck); <-goOn })
+	l := &logFile{path: path, limit: 1 << 20, files: 3, now: func() time.Time { once(); return time.Now() }}
+	s := &shim{drained: make(chan struct{})}
+	go func() { defer close(s.drained); l.drain(read) }()
+	for _, line := range []string{"first\n", "last\n"} {
+		if _, err := out.WriteString(line); err != nil {
+			t.Fatal(err)
+		}
+		<-stuck
+	}
+	out.Close()
+	time.AfterFunc(2*patience, func() { close(goOn) })
+	s.finishLog(read, patience)
+	<-s.drained
+	if b, err := os.ReadFile(path); err != nil || !strings.HasSuffix(string(b), " last\n") {
 		t.Errorf("%v:\n%s", err, b)
 	}
 }

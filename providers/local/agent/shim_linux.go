@@ -139,7 +139,7 @@ func (s *shim) run() int {
 
 	s.watch()
 	s.killRest()
-	s.finishLog(read)
+	s.finishLog(read, 2*time.Second)
 	s.status.Exit = s.exit
 	s.status.Exit.Killed = len(s.killed)
 	s.write()
@@ -307,12 +307,35 @@ func (s *shim) killRest() {
 	}
 }
 
-// finishLog waits for the last output. All that had the pipe are dead, but for
-// those who were handed it: for them it does not wait.
-func (s *shim) finishLog(read *os.File) {
-	select {
-	case <-s.drained:
-	case <-time.After(2 * time.Second):
-		read.Close()
+// slowDisk is less than who stops the process waits after SIGKILL.
+const slowDisk = 15 * time.Second
+
+// finishLog waits for the last output. All that had the pipe are dead, but for those who
+// were handed it: for them it does not wait. A disk that is slow is waited for, up to slowDisk.
+func (s *shim) finishLog(read *os.File, patience time.Duration) {
+	limit := time.NewTimer(slowDisk)
+	defer limit.Stop()
+	for {
+		select {
+		case <-s.drained:
+			return
+		case <-limit.C:
+			read.Close()
+			return
+		case <-time.After(patience):
+			if pending(read) == 0 {
+				read.Close() // what was read is still being written
+			}
+		}
 	}
+}
+
+// pending is how many bytes a pipe holds that nobody has read.
+func pending(pipe *os.File) (n int) {
+	conn, err := pipe.SyscallConn()
+	if err != nil {
+		return 0
+	}
+	_ = conn.Control(func(fd uintptr) { n, _ = unix.IoctlGetInt(int(fd), unix.TIOCINQ) })
+	return n
 }
