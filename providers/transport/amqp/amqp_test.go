@@ -99,6 +99,25 @@ func channel(t *testing.T, url string) *rabbit.Channel {
 	return ch
 }
 
+// awaitQueue waits until the broker says of a queue what it should.
+func awaitQueue(t *testing.T, ch *rabbit.Channel, name string, is func(rabbit.Queue) bool) {
+	t.Helper()
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		q, err := ch.QueueDeclarePassive(name, true, false, false, false, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if is(q) {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("the queue stays at %+v", q)
+		}
+		time.Sleep(5 * time.Millisecond) // polling: the broker tells nobody
+	}
+}
+
 func subscribe(t *testing.T, c transport.Conn, queue string) transport.Subscription {
 	t.Helper()
 	s, err := c.Subscribe(t.Context(), queue, transport.SubscribeOptions{Prefetch: 1})
@@ -144,9 +163,13 @@ func TestReconnect(t *testing.T) {
 	if err := held.Ack(); !errors.Is(err, transport.ErrLost) {
 		t.Errorf("a lost delivery was acknowledged: %v", err)
 	}
-	if err := channel(t, direct).ExchangeDelete("transient", false, false); err != nil { // as a broker's restart does
+	ch := channel(t, direct)
+	if err := ch.ExchangeDelete("transient", false, false); err != nil { // as a broker's restart does
 		t.Fatal(err)
 	}
+	// What is held goes back when the broker has seen the end of its connection:
+	// only then it is the first in the queue again.
+	awaitQueue(t, ch, "q", func(q rabbit.Queue) bool { return q.Messages == 1 && q.Consumers == 0 })
 	second := c.Publish(t.Context(), transport.ToExchange("transient"), text("second"))
 	impatient, cancel := context.WithCancelCause(t.Context())
 	never := c.Publish(impatient, transport.ToQueue("q"), text("never"))

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"testing"
 
+	rabbit "github.com/rabbitmq/amqp091-go"
+
 	"github.com/msgflo/msgflo/providers/transport"
 	"github.com/msgflo/msgflo/providers/transport/transporttest"
 )
@@ -48,6 +50,7 @@ func TestFetch(t *testing.T) {
 	held := transporttest.Next(t, s)
 	proxy.Down()
 	<-held.Lost
+	awaitQueue(t, ch, "q", func(q rabbit.Queue) bool { return q.Messages == 2 }) // else the next one might come first
 	proxy.Up()
 	d := transporttest.Next(t, s)
 	if err := d.Ack(); err != nil || string(held.Body) != "c" || string(d.Body) != "c" {
@@ -59,6 +62,8 @@ func TestFetch(t *testing.T) {
 	if err := c.Close(); err != nil {
 		t.Fatal(err)
 	}
+	// A client's end and the return of what it held are two events to the broker.
+	awaitQueue(t, ch, "q", func(q rabbit.Queue) bool { return q.Messages == 1 })
 	got, ok, err := ch.Get("q", true)
 	if err != nil || !ok || string(got.Body) != "d" {
 		t.Errorf("what was not fetched is gone: %q %v %v", got.Body, ok, err)
