@@ -44,7 +44,10 @@ func start(t *testing.T, url, role string, d participant.Definition) *participan
 	if d.Component == "" {
 		d.Component = "test/Component"
 	}
-	p, err := participant.Start(t.Context(), d, participant.Options{Role: role, Broker: url, Log: slog.New(slog.DiscardHandler)})
+	p, err := participant.Start(t.Context(), d, participant.Options{
+		Role: role, Broker: url, Log: slog.New(slog.DiscardHandler),
+		DiscoveryPeriod: 24 * time.Hour, // no heartbeat comes between what a test waits for
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
