@@ -1,7 +1,7 @@
 package rabbitmq_test
 
 import (
-	"fmt"
+	"crypto/rand"
 	"slices"
 	"strings"
 	"testing"
@@ -196,7 +196,9 @@ func (c clerk) open(t *testing.T, b *rabbittest.Broker, root providers.Provider,
 
 func (c clerk) openWith(t *testing.T, b *rabbittest.Broker, root providers.Provider, vhost string, more attrs) providers.Provider {
 	t.Helper()
-	name := fmt.Sprintf("clerk %s %p", vhost, &c)
+	// Not by address: that of a clerk who is there no more may be the next one's,
+	// while his user is there yet.
+	name := "clerk " + vhost + " " + rand.Text()[:8]
 	user := attrs{"name": str(name), "password": str(secret)}
 	if c.tag != "" {
 		user["tags"] = cty.SetVal([]cty.Value{str(c.tag)})
