@@ -19,9 +19,12 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/msgflo/msgflo/providers/providertest/child"
 )
 
 const overviewJSON = `{"management_version":"3.10.8","rabbitmq_version":"3.10.8","exchange_types":[{"name":"direct","enabled":true}]}`
@@ -175,21 +178,18 @@ func TestConnectionFaults(t *testing.T) {
 		t.Cleanup(func() { l.Close(); <-done })
 		return "http://" + l.Addr().String()
 	}
-	closed, err := net.Listen("tcp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	closed.Close()
 	readRequest := func(c net.Conn) { c.Read(make([]byte, 1<<16)) }
 	secure := httptest.NewTLSServer(answer(200, "application/json", overviewJSON))
 	t.Cleanup(secure.Close)
+	// A name in onion is known to nobody, and Go asks no name service for it, which
+	// might be slow to say so (RFC 7686).
 	for name, tc := range map[string]struct {
 		url  string
 		kind Kind
 		says string
 	}{
-		"refused":       {"http://" + closed.Addr().String(), Unreachable, "nothing listens"},
-		"unknown host":  {"http://no-such-host.invalid:1", Unreachable, "no-such-host.invalid"},
+		"refused":       {"http://" + child.Address(t), Unreachable, "nothing listens"},
+		"unknown host":  {"http://no-such-host.onion:1", Unreachable, "no-such-host.onion"},
 		"reset":         {listen(readRequest), Unreachable, "failed"},
 		"AMQP port":     {listen(func(c net.Conn) { readRequest(c); c.Write([]byte("AMQP\x00\x00\x09\x01")) }), NotManagement, "AMQP port"},
 		"other service": {listen(func(c net.Conn) { readRequest(c); c.Write([]byte("220 mail ready\r\n")) }), NotManagement, "does not speak HTTP"},
@@ -236,24 +236,45 @@ func TestSilence(t *testing.T) {
 }
 
 // A long answer that keeps coming is not cut by the time limit: the limit is on
-// silence. Every part comes well within it, the whole does not.
+// silence. Every part comes within it, the whole does not.
 func TestSlowButSteadyAnswer(t *testing.T) {
-	const limit = 300 * time.Millisecond
-	s := serve(t, func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		tick := time.NewTicker(limit / 10)
-		defer tick.Stop()
-		io.WriteString(w, overviewJSON[:len(overviewJSON)-1])
-		for range 15 {
-			<-tick.C
-			io.WriteString(w, "\n")
-			w.(http.Flusher).Flush()
+	synctest.Test(t, func(t *testing.T) {
+		const limit = 300 * time.Millisecond
+		c := quick(t, "http://nowhere", func(o *Options) { o.Timeout, o.Retry.Tries = limit, 1 })
+		slow := func(silence time.Duration) error {
+			ended := make(chan struct{})
+			c.http.Transport = answering(func(w io.Writer) {
+				defer close(ended)
+				_, err := io.WriteString(w, overviewJSON[:len(overviewJSON)-1])
+				for i := 0; i < 15 && err == nil; i++ {
+					time.Sleep(silence)
+					_, err = io.WriteString(w, "\n")
+				}
+				io.WriteString(w, "}")
+			})
+			_, err := c.Overview(t.Context())
+			<-ended
+			return err
 		}
-		io.WriteString(w, "}")
+		if err := slow(limit - time.Millisecond); err != nil {
+			t.Error(err)
+		}
+		checkError(t, slow(limit+time.Millisecond), Silent, "did not answer within 300ms")
 	})
-	if _, err := quick(t, s.URL, func(o *Options) { o.Timeout = limit }).Overview(t.Context()); err != nil {
-		t.Error(err)
-	}
+}
+
+// answering answers without a network, whose clock is no test's: with what is
+// written until the request ends.
+type answering func(io.Writer)
+
+func (a answering) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, w := io.Pipe()
+	context.AfterFunc(r.Context(), func() { w.CloseWithError(r.Context().Err()) })
+	go func() {
+		defer w.Close()
+		a(w)
+	}()
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{"Content-Type": {"application/json"}}, Body: body, Request: r}, nil
 }
 
 func TestRetries(t *testing.T) {
@@ -343,8 +364,7 @@ func TestUnknownOutcome(t *testing.T) {
 	if !errors.As(err, &e) || !e.OutcomeUnknown {
 		t.Errorf("sent, unanswered: %v", err)
 	}
-	s.Close()
-	_, err = quick(t, s.URL).Put(t.Context(), map[string]any{}, "vhosts", "v")
+	_, err = quick(t, "http://"+child.Address(t)).Put(t.Context(), map[string]any{}, "vhosts", "v")
 	if !errors.As(err, &e) || e.OutcomeUnknown {
 		t.Errorf("never sent: %v", err)
 	}
