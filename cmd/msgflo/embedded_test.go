@@ -39,7 +39,7 @@ func passes(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 3 {
 		ts.Fatalf("usage: passes TOPIC BODY PROGRAM ARGS…")
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
 	got := make(chan string, 100)
 	c, err := mqtt.DialClient(ctx, mqtt.ClientOptions{
@@ -69,11 +69,9 @@ func killAgent(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: killagent")
 	}
 	h := householdOf(ts)
-	if n := len(h.agents()); n != 1 {
-		ts.Fatalf("%d agents", n)
+	// One that is about to exec another program looks like two, and one that has been brought down still has to end.
+	if !eventually(time.Minute, 20*time.Millisecond, func() bool { return len(h.agents()) == 1 }) {
+		ts.Fatalf("%d agents", len(h.agents()))
 	}
 	ts.Check(h.killAgents())
-	if !eventually(20*time.Second, 10*time.Millisecond, func() bool { return len(h.agents()) == 0 }) {
-		ts.Fatalf("the agent does not die")
-	}
 }

@@ -55,7 +55,7 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("usage: [!] until PROGRAM ARGS…")
 	}
 	var err error
-	if !eventually(30*time.Second, 50*time.Millisecond, func() bool {
+	if !eventually(time.Minute, 50*time.Millisecond, func() bool {
 		err = ts.Exec(args[0], args[1:]...)
 		return (err == nil) != neg
 	}) {

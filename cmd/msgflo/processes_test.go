@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -116,23 +117,28 @@ func (h household) agents() []int {
 	return pids
 }
 
-// killAgents kills the agents and nothing else. There must be one.
+// killAgents kills the agents and nothing else, and waits until they are gone:
+// who is killed still has its locks and its socket for a moment. There must be one.
 func (h household) killAgents() error {
 	pids := h.agents()
 	if len(pids) == 0 {
 		return fmt.Errorf("no agent runs among %v", h.processes())
 	}
 	for _, pid := range pids {
-		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
+		// One that is between fork and exec looks like its agent, and may have ended.
+		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil && !errors.Is(err, syscall.ESRCH) {
 			return err
 		}
+	}
+	if !eventually(time.Minute, 10*time.Millisecond, func() bool { return len(h.agents()) == 0 }) {
+		return fmt.Errorf("agents do not die: %v", h.processes())
 	}
 	return nil
 }
 
 // end kills what is left and removes the folders.
 func (h household) end() {
-	eventually(10*time.Second, 10*time.Millisecond, func() bool {
+	eventually(time.Minute, 10*time.Millisecond, func() bool {
 		ps := h.processes()
 		for pid := range ps {
 			_ = syscall.Kill(pid, syscall.SIGKILL)

@@ -35,9 +35,9 @@ import (
 //	mgmt METHOD PATH [BODY]    calls the management API; {V} is the vhost. The answer is stdout
 //	publish QUEUE COUNT        sends so many persistent messages, confirmed
 //	await PATH TEXT            calls the management API until the answer contains the text
-//	processes                  lists what runs because of the story, sorted; ! fails where anything does
+//	processes [COUNT TEXT]     lists what runs because of the story, sorted, once so many of its lines have the text; ! waits until nothing does
 //	pids                       lists the running replicas and their pids, as status knows them
-//	kill-agents                kills the story's agents, and nothing else
+//	kill-agents                kills the story's agents, and nothing else, and waits until they are gone
 //	power-off                  kills all that runs because of the story, at once
 //	build-other                compiles a msgflo of version 9.9.9 and puts its path into OTHER
 //	until PROGRAM ARGS…        runs it until it exits with 0; with !, until it does not
@@ -147,19 +147,36 @@ func call(method, address, body string) (int, string, error) {
 	return resp.StatusCode, string(answer), err
 }
 
-// processes prints the command lines of what runs because of the story. With !
-// it waits a moment for the last of them to be gone: an agent that has let
-// all go still has to end itself.
-func processes(ts *testscript.TestScript, neg bool, _ []string) {
+// processes prints the command lines of what runs because of the story. It
+// waits until they are as many as wanted: an agent that has let all go still has
+// to end itself.
+func processes(ts *testscript.TestScript, neg bool, args []string) {
+	wanted := wantedProcesses(ts, neg, args)
 	h := householdOf(ts)
 	var lines []string
-	eventually(20*time.Second, 20*time.Millisecond, func() bool {
+	as := eventually(time.Minute, 20*time.Millisecond, func() bool {
 		lines = slices.Sorted(maps.Values(h.processes()))
-		return !neg || len(lines) == 0
+		return wanted(lines)
 	})
 	_, _ = fmt.Fprintln(ts.Stdout(), strings.Join(lines, "\n"))
-	if neg && len(lines) > 0 {
+	if !as {
 		ts.Fatalf("still running:\n%s", strings.Join(lines, "\n"))
+	}
+}
+
+func wantedProcesses(ts *testscript.TestScript, neg bool, args []string) func(lines []string) bool {
+	switch {
+	case neg && len(args) == 0:
+		return func(lines []string) bool { return len(lines) == 0 }
+	case !neg && len(args) == 0:
+		return func([]string) bool { return true }
+	case neg || len(args) != 2:
+		ts.Fatalf("usage: [!] processes, or processes COUNT TEXT")
+	}
+	n, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	return func(lines []string) bool {
+		return len(slices.DeleteFunc(slices.Clone(lines), func(l string) bool { return !strings.Contains(l, args[1]) })) == n
 	}
 }
 
@@ -172,7 +189,7 @@ func await(ts *testscript.TestScript, neg bool, args []string) {
 	path := strings.ReplaceAll(args[0], "{V}", url.PathEscape(ts.Getenv("VHOST")))
 	var answer string
 	var err error
-	if !eventually(30*time.Second, 50*time.Millisecond, func() bool {
+	if !eventually(time.Minute, 50*time.Millisecond, func() bool {
 		_, answer, err = call(http.MethodGet, ts.Getenv("MGMT")+path, "")
 		return err == nil && strings.Contains(answer, args[1])
 	}) {
