@@ -200,6 +200,17 @@ func (c *Client) session(ctx context.Context) (*session, error) {
 	}
 }
 
+// caughtUp waits until all that has come on this connection is handed over. Of
+// one that ended it is.
+func (c *Client) caughtUp() {
+	c.mu.Lock()
+	s := c.current
+	c.mu.Unlock()
+	if s != nil {
+		s.caughtUp(c.ctx)
+	}
+}
+
 // Received is a message that arrived.
 type Received struct {
 	Topic     string

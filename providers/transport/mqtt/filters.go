@@ -52,7 +52,11 @@ func (c *Client) Unsubscribe(ctx context.Context, topics ...string) error {
 	return c.request(ctx, func(s *session) error {
 		for rest := topics; len(rest) > 0; {
 			n := min(batch, len(rest))
-			if err := s.call(ctx, s.client.Unsubscribe(rest[:n]...)); err != nil {
+			err := s.call(ctx, s.client.Unsubscribe(rest[:n]...))
+			if errors.Is(err, errGone) && !c.opts.KeepSession {
+				return nil // as above; the next session does not ask for them
+			}
+			if err != nil {
 				return err
 			}
 			rest = rest[n:]

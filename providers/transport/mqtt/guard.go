@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"sync/atomic"
 )
 
 // A guard looks at what a broker sends before the library does, which trusts
@@ -17,6 +18,8 @@ type guard struct {
 	left int  // of the packet that is being read
 	met  bool // the first packet has come
 
+	messages atomic.Int64 // that have come, or at least begun
+
 	mu    sync.Mutex
 	asked map[uint16]int // filters of each SUBSCRIBE that is not answered, by packet id
 }
@@ -24,6 +27,7 @@ type guard struct {
 // Packet types of MQTT 3.1.1, 2.2.1, where the guard looks closer.
 const (
 	typeConnack   = 2
+	typePublish   = 3
 	typeSubscribe = 8
 	typeSuback    = 9
 )
@@ -68,6 +72,9 @@ func (g *guard) check(kind byte, head, body int) error {
 		return errNoMQTT
 	}
 	g.met = true
+	if kind == typePublish {
+		g.messages.Add(1)
+	}
 	if kind != typeConnack && kind != typeSuback || body < 2 {
 		return nil
 	}

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/url"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	paho "github.com/eclipse/paho.mqtt.golang"
@@ -21,7 +22,8 @@ type session struct {
 	wire    *wire
 	present bool          // the broker had kept it
 	refused []Filter      // subscriptions that were granted before; of the client's run
-	done    chan struct{} // closed when it ended
+	done    chan struct{} // closed when it ended; where it broke, all that came is handed over
+	handed  atomic.Int64  // messages that were handed over
 
 	once sync.Once
 	err  error // why; read after done
@@ -110,6 +112,7 @@ func (c *Client) pahoOptions(s *session) *paho.ClientOptions {
 		o.SetBinaryWill(w.Topic, w.Body, w.QoS, w.Retained)
 	}
 	o.SetDefaultPublishHandler(func(_ paho.Client, m paho.Message) {
+		defer s.handed.Add(1)
 		if c.opts.Receive != nil {
 			c.opts.Receive(Received{
 				Topic: m.Topic(), Body: m.Payload(), QoS: m.Qos(), Retained: m.Retained(), Duplicate: m.Duplicate(),
@@ -118,6 +121,26 @@ func (c *Client) pahoOptions(s *session) *paho.ClientOptions {
 		}
 	})
 	return o
+}
+
+// look is how often it is looked whether the library has handed over what came.
+const look = time.Millisecond
+
+// caughtUp waits until the library has handed over what has come by now. It
+// completes a call as soon as it reads the answer, while messages that were read
+// before it are still on their way through its goroutines.
+func (s *session) caughtUp(ctx context.Context) {
+	tick := time.NewTicker(look)
+	defer tick.Stop()
+	for came := s.wire.in.messages.Load(); s.handed.Load() < came; {
+		select {
+		case <-tick.C:
+		case <-s.done:
+			return
+		case <-ctx.Done():
+			return
+		}
+	}
 }
 
 // write publishes a message of QoS 0 past the library, whose queues cost more

@@ -18,9 +18,9 @@ const (
 	// which is what "at most once" allows. Those of QoS 1 are bounded by the
 	// broker, which sends only so many (Mosquitto: 20) unacknowledged.
 	backlog = 10_000
-	// linger is how long the library may take to hand over what had arrived
-	// before the broker's last word on a subscription. It does not tell when it
-	// has; it is a matter of microseconds.
+	// linger is for how long what comes after the broker's last word on a
+	// subscription is still taken: it may go on with what it had queued (MQTT 3.1.1,
+	// 3.10.4). Which it has, nobody tells.
 	linger = 100 * time.Millisecond
 )
 
@@ -199,6 +199,7 @@ func (s *subscription) finish(ctx context.Context) {
 		s.conn.log.Debug("cannot unsubscribe", "topic", s.name, "error", diag.Escape(err.Error()))
 		return
 	}
+	s.client.caughtUp()
 	t := time.NewTimer(linger)
 	defer t.Stop()
 	select {
