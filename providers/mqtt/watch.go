@@ -83,9 +83,7 @@ func (w *watch) carried(ctx context.Context, revision int64, absent time.Duratio
 		}
 		select {
 		case <-changed:
-			if !there {
-				gone.Reset(absent)
-			}
+			gone.Reset(absent) // it may have gone just now
 		case <-gone.C:
 			if !there {
 				return true, nil
