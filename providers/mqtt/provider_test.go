@@ -67,6 +67,23 @@ func here(t testing.TB) (url, lineage string, typ *providers.Type) {
 	return mosquittotest.Shared(t).URL, mosquittotest.Prefix(t), patient()
 }
 
+// gathered waits until so many edits wait for one that is being written.
+func gathered(t testing.TB, table *table, n int) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Millisecond) {
+		table.mu.Lock()
+		ok := table.running && len(table.waiting) == n
+		table.mu.Unlock()
+		if ok {
+			return
+		}
+		if time.Now().After(end) {
+			t.Errorf("there are never %d changes that wait", n)
+			return
+		}
+	}
+}
+
 // Many changes at once are few documents; after the last is gone so is the
 // document.
 func TestGroupCommit(t *testing.T) {
@@ -84,14 +101,22 @@ func TestGroupCommit(t *testing.T) {
 	}
 	const n = 200
 	each := func(do func(cty.Value) (cty.Value, error)) {
+		t.Helper()
 		var wg sync.WaitGroup
-		for i := range n {
-			wg.Go(func() {
-				if _, err := do(routeWith(fmt.Sprintf("%sfrom/%d", lineage, i), lineage+"to")); err != nil {
-					t.Error(err)
-				}
-			})
+		one := func(i int) {
+			if _, err := do(routeWith(fmt.Sprintf("%sfrom/%d", lineage, i), lineage+"to")); err != nil {
+				t.Error(err)
+			}
 		}
+		// The first is being written, which takes until all others are there.
+		p.dialling.Lock()
+		wg.Go(func() { one(0) })
+		gathered(t, &p.table, 0)
+		for i := 1; i < n; i++ {
+			wg.Go(func() { one(i) })
+		}
+		gathered(t, &p.table, n-1)
+		p.dialling.Unlock()
 		wg.Wait()
 	}
 	each(p.create)
