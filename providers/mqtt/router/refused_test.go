@@ -14,6 +14,7 @@ import (
 	"github.com/msgflo/msgflo/providers/mqtt/router/routes"
 	"github.com/msgflo/msgflo/providers/providertest/child"
 	"github.com/msgflo/msgflo/providers/transport/mqtt"
+	"github.com/msgflo/msgflo/providers/transport/transporttest"
 )
 
 // bouncer is a broker's hook that lets nobody read one topic while it is shut.
@@ -37,6 +38,7 @@ func (b *bouncer) OnACLCheck(_ *mochi.Client, topic string, write bool) bool {
 // lets it read a source no more, is told of; once it does the route is carried again.
 func TestRefusedAfterRestart(t *testing.T) {
 	addr := child.Address(t)
+	proxy := transporttest.NewProxy(t, addr, nil)
 	var shut atomic.Bool
 	start := func() (stop func()) {
 		b := mochi.New(&mochi.Options{Logger: slog.New(slog.DiscardHandler)})
@@ -49,12 +51,16 @@ func TestRefusedAfterRestart(t *testing.T) {
 		if err := b.Serve(); err != nil {
 			t.Fatal(err)
 		}
-		stop = sync.OnceFunc(func() { _ = b.Close() })
+		stop = sync.OnceFunc(func() {
+			proxy.Down() // a broker that ends waits for ever for who comes just then
+			_ = b.Close()
+		})
 		t.Cleanup(stop)
+		proxy.Up()
 		return stop
 	}
 	stop := start()
-	w := newWorld(t, "mqtt://"+addr, t.Name())
+	w := newWorld(t, "mqtt://"+proxy.Addr, t.Name())
 	r := w.router()
 	w.route(routes.Route{From: "a", To: "to", QoS: 1})
 	shut.Store(true)
