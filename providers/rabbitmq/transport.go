@@ -76,10 +76,11 @@ func (c *secureConn) failure() error {
 }
 
 // wentAway reports whether the other side ended the connection, or does not
-// listen: without a word of AMQP, which would have told why.
+// listen: without a word of AMQP, which would have told why. Who asks when the
+// library knows already hears from it only that the connection is closed.
 func wentAway(err error) bool {
 	var spoken *amqp.Error
-	return errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
+	return errors.Is(err, amqp.ErrClosed) || errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) ||
 		errors.Is(err, io.EOF) || errors.As(err, &spoken) && !spoken.Server && spoken.Code == amqp.FrameError
 }
 
