@@ -3,7 +3,6 @@ package mqtt
 import (
 	"context"
 	"crypto/rand"
-	"fmt"
 	"log/slog"
 	"os"
 	"strings"
@@ -11,7 +10,6 @@ import (
 	"time"
 
 	"github.com/zclconf/go-cty/cty"
-	"go.uber.org/goleak"
 
 	"github.com/msgflo/msgflo/providers"
 	"github.com/msgflo/msgflo/providers/mqtt/mosquittotest"
@@ -20,12 +18,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	code := mosquittotest.Run(m)
-	if err := goleak.Find(); err != nil && code == 0 {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
+	os.Exit(mosquittotest.RunLeakless(m))
 }
 
 type attrs = map[string]cty.Value

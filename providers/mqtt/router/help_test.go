@@ -11,8 +11,6 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/msgflo/msgflo/providers/mqtt/embedded"
 	"github.com/msgflo/msgflo/providers/mqtt/mosquittotest"
 	"github.com/msgflo/msgflo/providers/mqtt/router"
@@ -30,12 +28,7 @@ func TestMain(m *testing.M) {
 	if url, lineage, ok := strings.Cut(os.Getenv(routerEnv), " "); ok {
 		os.Exit(beRouter(url, lineage))
 	}
-	code := mosquittotest.Run(m)
-	if err := goleak.Find(); err != nil && code == 0 {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
+	os.Exit(mosquittotest.RunLeakless(m))
 }
 
 func beRouter(url, lineage string) int {

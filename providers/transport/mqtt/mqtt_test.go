@@ -53,7 +53,11 @@ func dial(t testing.TB, url, group string) *mqtt.Conn {
 
 func noLeaks(t testing.TB) {
 	ignore := goleak.IgnoreCurrent()
-	t.Cleanup(func() { goleak.VerifyNone(t, ignore) })
+	t.Cleanup(func() {
+		if err := mosquittotest.Leaks(ignore); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 func wait(t testing.TB, c <-chan error) error {
