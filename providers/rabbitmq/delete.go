@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/zclconf/go-cty/cty"
@@ -28,7 +29,7 @@ func (p *provider) deleteQueue(ctx context.Context, c providers.Change) error {
 	}
 	typ := queueType(c.Before)
 	if typ == classic {
-		held, err := p.heldOf(ctx, vhost, name) // which if-empty overlooks
+		held, err := p.heldOf(ctx, vhost, name, time.Time{}) // which if-empty overlooks
 		if err != nil {
 			return err
 		}
@@ -40,11 +41,14 @@ func (p *provider) deleteQueue(ctx context.Context, c providers.Change) error {
 		}
 		// Held, in use, or not empty, or of another type than we were told.
 	}
-	count := func() (providers.Depth, error) { return p.queueDepth(ctx, survey{}, vhost, name) }
+	count := func(since time.Time) (providers.Depth, error) { return p.queueDepth(ctx, survey{}, vhost, name, since) }
+	var d providers.Depth
+	var err error
 	if typ == quorum {
-		count = settled(ctx, count)
+		d, err = settled(ctx, count)
+	} else {
+		d, err = count(time.Time{})
 	}
-	d, err := count()
 	if err != nil {
 		return err
 	}
@@ -182,11 +186,13 @@ func (p *provider) deleteVhost(ctx context.Context, c providers.Change) error {
 		return err
 	}
 	name := attr.Text(c.Before, "name")
-	count := func() (providers.Depth, error) { return p.vhostDepth(ctx, client, name) }
-	if !c.AllowLoss {
-		count = settled(ctx, count)
+	count := func(since time.Time) (providers.Depth, error) { return p.vhostDepth(ctx, client, name, since) }
+	var d providers.Depth
+	if c.AllowLoss {
+		d, err = count(time.Time{})
+	} else {
+		d, err = settled(ctx, count)
 	}
-	d, err := count()
 	if absent(err) {
 		return nil
 	}

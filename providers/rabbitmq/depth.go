@@ -3,6 +3,7 @@ package rabbitmq
 import (
 	"context"
 	"errors"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 	"golang.org/x/sync/errgroup"
@@ -125,13 +126,13 @@ func (p *provider) depth(ctx context.Context, c *mgmt.Client, q providers.Query,
 		if c == nil {
 			return providers.Depth{Unknown: true}, nil
 		}
-		d, err = p.vhostDepth(ctx, c, name)
+		d, err = p.vhostDepth(ctx, c, name, time.Time{})
 		if absent(err) {
 			return providers.Depth{}, nil
 		}
 		return d, err
 	case typeQueue:
-		if d, err = p.queueDepth(ctx, s, vhost, name); err != nil {
+		if d, err = p.queueDepth(ctx, s, vhost, name, time.Time{}); err != nil {
 			return d, err
 		}
 	case typeExchange:
@@ -174,8 +175,8 @@ func bindingsAt(ctx context.Context, c *mgmt.Client, e endpoint, index map[endpo
 
 // queueDepth counts what is in a queue now: what is ready by a passive
 // declare, what clients hold by the vhost's tally. A stream tells neither at
-// once, so it is read.
-func (p *provider) queueDepth(ctx context.Context, sv survey, vhost, name string) (providers.Depth, error) {
+// once, so it is read. The tally is no older than since.
+func (p *provider) queueDepth(ctx context.Context, sv survey, vhost, name string, since time.Time) (providers.Depth, error) {
 	var d providers.Depth
 	var typ string
 	c, err := p.client(ctx)
@@ -195,7 +196,7 @@ func (p *provider) queueDepth(ctx context.Context, sv survey, vhost, name string
 		}
 		d.Ready, d.Unacked, d.Consumers = max(0, s.Ready), max(0, s.Unacked), max(0, s.Consumers)
 		if sv.queues == nil && typ != stream {
-			held, err := p.heldOf(ctx, vhost, name)
+			held, err := p.heldOf(ctx, vhost, name, since)
 			if err != nil {
 				return d, err
 			}
@@ -277,7 +278,7 @@ func (p *provider) streamDepth(ctx context.Context, vhost, name string, d *provi
 }
 
 // vhostDepth sums up the queues of a vhost, and lists what is in it.
-func (p *provider) vhostDepth(ctx context.Context, c *mgmt.Client, name string) (providers.Depth, error) {
+func (p *provider) vhostDepth(ctx context.Context, c *mgmt.Client, name string, since time.Time) (providers.Depth, error) {
 	var d providers.Depth
 	queues, err := c.Queues(ctx, name)
 	if err != nil {
@@ -293,7 +294,7 @@ func (p *provider) vhostDepth(ctx context.Context, c *mgmt.Client, name string) 
 		live := providers.Depth{Ready: max(0, q.Ready), Unacked: max(0, q.Unacked), Consumers: max(0, q.Consumers)}
 		if q.Type != classic && live.Messages() == 0 {
 			// Other types' totals come with the statistics, seconds late.
-			if live, err = p.queueDepth(ctx, survey{}, name, q.Name); err != nil {
+			if live, err = p.queueDepth(ctx, survey{}, name, q.Name, since); err != nil {
 				return d, err
 			}
 		}

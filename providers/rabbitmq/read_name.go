@@ -3,6 +3,7 @@ package rabbitmq
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -159,7 +160,7 @@ func (p *provider) queueOrData(ctx context.Context, typ string, q *mgmt.QueueSta
 	if typ == typeQueue {
 		return v, owner, nil
 	}
-	if d, err := p.queueDepth(ctx, survey{}, q.Vhost, q.Name); err == nil && !d.Unknown {
+	if d, err := p.queueDepth(ctx, survey{}, q.Vhost, q.Name, time.Time{}); err == nil && !d.Unknown {
 		q.Messages, q.Ready, q.Unacked, q.Consumers = d.Ready+d.Unacked, d.Ready, d.Unacked, d.Consumers
 	}
 	attrs := v.AsValueMap()

@@ -26,20 +26,23 @@ const quorumTick = 6 * time.Second
 
 // settled is count repeated until there are messages or nobody is left who
 // could hold one, for a tick at the most: quorum queues that have consumers are
-// the only ones whose held messages are not known at once.
-func settled(ctx context.Context, count func() (providers.Depth, error)) func() (providers.Depth, error) {
+// the only ones whose held messages are not known at once. The last count is by
+// a list that is made after the tick: one that is costly may be older.
+func settled(ctx context.Context, count func(since time.Time) (providers.Depth, error)) (providers.Depth, error) {
 	const pause = 200 * time.Millisecond
-	return func() (providers.Depth, error) {
-		for deadline := time.Now().Add(quorumTick); ; {
-			d, err := count()
-			if err != nil || d.Messages() > 0 || d.Unknown || d.Consumers == 0 || time.Now().After(deadline) {
-				return d, err
-			}
-			select {
-			case <-time.After(pause):
-			case <-ctx.Done():
-				return d, ctx.Err()
-			}
+	for tick := time.Now().Add(quorumTick); ; {
+		var since time.Time
+		if time.Now().After(tick) {
+			since = tick
+		}
+		d, err := count(since)
+		if err != nil || d.Messages() > 0 || d.Unknown || d.Consumers == 0 || !since.IsZero() {
+			return d, err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return d, ctx.Err()
 		}
 	}
 }
@@ -57,14 +60,14 @@ type tally struct {
 }
 
 // of is the number of messages that clients hold of a queue, mgmt.Unknown
-// where the broker does not tell.
-func (t *tally) of(ctx context.Context, c *mgmt.Client, vhost, queue string) (int64, error) {
+// where the broker does not tell; by a list that was begun since then.
+func (t *tally) of(ctx context.Context, c *mgmt.Client, vhost, queue string, since time.Time) (int64, error) {
 	asked := time.Now()
 	for {
 		t.mu.Lock()
 		n, listed := t.unacked[queue]
 		making := t.making
-		if listed && t.serves(asked) && (making != nil || !t.ages(asked)) {
+		if listed && !t.begun.Before(since) && t.serves(asked) && (making != nil || !t.ages(asked)) {
 			t.mu.Unlock()
 			return n, nil
 		}
@@ -123,7 +126,7 @@ func (t *tally) life() time.Duration {
 }
 
 // heldOf asks the vhost's tally; mgmt.Unknown without a management API.
-func (p *provider) heldOf(ctx context.Context, vhost, queue string) (int64, error) {
+func (p *provider) heldOf(ctx context.Context, vhost, queue string, since time.Time) (int64, error) {
 	c, err := p.client(ctx)
 	if errors.Is(err, errNoManagement) {
 		return mgmt.Unknown, nil
@@ -132,6 +135,6 @@ func (p *provider) heldOf(ctx context.Context, vhost, queue string) (int64, erro
 		return mgmt.Unknown, err
 	}
 	t, _ := p.tallies.LoadOrStore(vhost, &tally{})
-	n, err := t.(*tally).of(ctx, c, vhost, queue)
+	n, err := t.(*tally).of(ctx, c, vhost, queue, since)
 	return n, explainHTTP("counting what clients hold of queue "+quote(queue), err)
 }
