@@ -53,15 +53,15 @@ func fast(url string) mqtt.Options {
 type stage struct {
 	name string
 	// start starts one; if it is to persist, restart leaves what is retained,
-	// sessions and their queues as they were. (That makes Mosquitto slow: it then
-	// writes all it has after each change.)
+	// sessions and their queues as they were.
 	start func(t testing.TB, persist bool) (url string, restart func())
 }
 
 func stages() []stage {
 	return []stage{
 		{"Mosquitto", func(t testing.TB, persist bool) (string, func()) {
-			b := mosquittotest.Start(t, mosquittotest.Options{Persist: persist, Config: []string{"max_queued_messages 100000"}})
+			// It is asked to end, and then writes all; to do so after each change is a matter of the disk.
+			b := mosquittotest.Start(t, mosquittotest.Options{Persist: persist, Config: []string{"max_queued_messages 100000", "autosave_interval 100000000"}})
 			return b.URL, func() { b.Restart(t) }
 		}},
 		{"embedded", startEmbedded},
