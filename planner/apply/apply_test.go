@@ -12,7 +12,6 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
-	"go.uber.org/goleak"
 
 	"github.com/msgflo/msgflo/config/addr"
 	"github.com/msgflo/msgflo/planner/apply"
@@ -20,12 +19,13 @@ import (
 	"github.com/msgflo/msgflo/planner/recorded"
 	"github.com/msgflo/msgflo/providers"
 	"github.com/msgflo/msgflo/providers/fake"
+	"github.com/msgflo/msgflo/providers/providertest/leaktest"
 	"github.com/msgflo/msgflo/state"
 )
 
 func TestMain(m *testing.M) {
 	lighten()
-	goleak.VerifyTestMain(m)
+	leaktest.Main(m)
 }
 
 // A bench carries out plans made by hand, on brokers a and b.

@@ -11,7 +11,6 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
-	"go.uber.org/goleak"
 
 	"github.com/msgflo/msgflo/config/addr"
 	"github.com/msgflo/msgflo/planner"
@@ -21,10 +20,11 @@ import (
 	"github.com/msgflo/msgflo/planner/refresh"
 	"github.com/msgflo/msgflo/providers"
 	"github.com/msgflo/msgflo/providers/fake"
+	"github.com/msgflo/msgflo/providers/providertest/leaktest"
 	"github.com/msgflo/msgflo/state"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 var provA, provB = addr.Provider{Kind: "broker", Name: "a"}, addr.Provider{Kind: "broker", Name: "b"}
 

@@ -11,10 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/msgflo/msgflo/providers/discovery"
 	"github.com/msgflo/msgflo/providers/discovery/wire"
+	"github.com/msgflo/msgflo/providers/providertest/leaktest"
 	"github.com/msgflo/msgflo/providers/rabbitmq/rabbittest"
 	"github.com/msgflo/msgflo/providers/transport"
 	"github.com/msgflo/msgflo/providers/transport/amqp"
@@ -37,11 +36,6 @@ func rabbit(t *testing.T, url string) transport.Conn {
 	}
 	t.Cleanup(func() { c.Close() })
 	return c
-}
-
-func noLeaks(t *testing.T) {
-	ignore := goleak.IgnoreCurrent()
-	t.Cleanup(func() { goleak.VerifyNone(t, ignore) })
 }
 
 var shared = transport.Topology{
@@ -93,7 +87,7 @@ func next(t *testing.T, w *discovery.Watch) discovery.Announcement {
 func TestFlood(t *testing.T) {
 	b := rabbittest.Shared(t)
 	vhost := rabbittest.Vhost(t, b)
-	noLeaks(t)
+	leaktest.Check(t)
 	for name, connect := range map[string]func() transport.Conn{
 		"memory":   func() transport.Conn { return memory.New().Connect() },
 		"rabbitmq": func() transport.Conn { return rabbit(t, b.VhostURL(vhost)) },
@@ -178,7 +172,7 @@ func await(t *testing.T, f func() bool) {
 func TestRivals(t *testing.T) {
 	b := rabbittest.Shared(t)
 	url := b.VhostURL(rabbittest.Vhost(t, b))
-	noLeaks(t)
+	leaktest.Check(t)
 	c := rabbit(t, url)
 	if _, err := discovery.Listen(within(t), c); !errors.Is(err, transport.ErrNoExchange) || !strings.Contains(err.Error(), "msgflo apply") {
 		t.Errorf("nothing to listen to: %v", err)
@@ -210,7 +204,7 @@ func TestRivals(t *testing.T) {
 func TestTwoListeners(t *testing.T) {
 	b := rabbittest.Shared(t)
 	url := b.VhostURL(rabbittest.Vhost(t, b))
-	noLeaks(t)
+	leaktest.Check(t)
 	c, other := rabbit(t, url), rabbit(t, url)
 	if err := c.Declare(within(t), shared); err != nil {
 		t.Fatal(err)

@@ -14,10 +14,9 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/msgflo/msgflo/providers/local/agent"
 	"github.com/msgflo/msgflo/providers/local/control"
+	"github.com/msgflo/msgflo/providers/providertest/leaktest"
 )
 
 // The agent that a test starts is this very binary under the name msgflo, and
@@ -26,12 +25,7 @@ func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == "msgflo" {
 		os.Exit(msgflo(os.Args[1:]))
 	}
-	code := m.Run()
-	if err := goleak.Find(); err != nil && code == 0 {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
+	leaktest.Main(m)
 }
 
 func msgflo(args []string) int {

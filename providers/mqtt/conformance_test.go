@@ -15,10 +15,11 @@ import (
 	"github.com/msgflo/msgflo/providers/mqtt/mosquittotest"
 	"github.com/msgflo/msgflo/providers/mqtt/router"
 	"github.com/msgflo/msgflo/providers/providertest"
+	"github.com/msgflo/msgflo/providers/providertest/leaktest"
 )
 
 func TestMain(m *testing.M) {
-	os.Exit(mosquittotest.RunLeakless(m))
+	os.Exit(leaktest.Judge(mosquittotest.Run(m)))
 }
 
 type attrs = map[string]cty.Value

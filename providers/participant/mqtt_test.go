@@ -12,12 +12,11 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/msgflo/msgflo/providers/discovery/wire"
 	"github.com/msgflo/msgflo/providers/mqtt/mosquittotest"
 	"github.com/msgflo/msgflo/providers/participant"
 	"github.com/msgflo/msgflo/providers/participant/builtin"
+	"github.com/msgflo/msgflo/providers/providertest/leaktest"
 	"github.com/msgflo/msgflo/providers/transport"
 	"github.com/msgflo/msgflo/providers/transport/mqtt"
 	"github.com/msgflo/msgflo/providers/transport/transporttest"
@@ -25,8 +24,7 @@ import (
 
 func mosquitto(t *testing.T) *mosquittotest.Broker {
 	b := mosquittotest.Shared(t)
-	ignore := goleak.IgnoreCurrent()
-	t.Cleanup(func() { goleak.VerifyNone(t, ignore) })
+	leaktest.Check(t)
 	return b
 }
 

@@ -18,6 +18,7 @@ import (
 	"github.com/msgflo/msgflo/providers/mqtt/mosquittotest"
 	"github.com/msgflo/msgflo/providers/participant"
 	"github.com/msgflo/msgflo/providers/participant/builtin"
+	"github.com/msgflo/msgflo/providers/providertest/leaktest"
 	"github.com/msgflo/msgflo/providers/rabbitmq/rabbittest"
 	"github.com/msgflo/msgflo/providers/transport"
 	"github.com/msgflo/msgflo/providers/transport/amqp"
@@ -34,8 +35,7 @@ func (w withMosquitto) Run() int { return mosquittotest.Run(w.m) }
 func vhost(t *testing.T) string {
 	b := rabbittest.Shared(t)
 	url := b.VhostURL(rabbittest.Vhost(t, b))
-	ignore := goleak.IgnoreCurrent()
-	t.Cleanup(func() { goleak.VerifyNone(t, ignore) })
+	leaktest.Check(t)
 	return url
 }
 
@@ -218,9 +218,8 @@ func TestOnRabbit(t *testing.T) {
 // TestNothingLost: a thousand messages through a chain of two roles, one with
 // two replicas, while the broker is killed and comes back.
 func TestNothingLost(t *testing.T) {
-	ignore := goleak.IgnoreCurrent()
 	b := rabbittest.Own(t, rabbittest.Options{Plugins: []string{}})
-	t.Cleanup(func() { goleak.VerifyNone(t, ignore, goleak.IgnoreAnyFunction("os/exec.(*Cmd).Wait")) })
+	leaktest.Check(t, goleak.IgnoreAnyFunction("os/exec.(*Cmd).Wait"))
 	url := b.VhostURL("/")
 	repeat, _ := builtin.New("msgflo/Repeat", nil)
 	for _, role := range []string{"one", "two", "two"} {

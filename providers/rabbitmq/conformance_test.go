@@ -2,7 +2,6 @@ package rabbitmq_test
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"net/http"
 	"os"
@@ -10,10 +9,10 @@ import (
 
 	"github.com/dlclark/regexp2"
 	"github.com/zclconf/go-cty/cty"
-	"go.uber.org/goleak"
 
 	"github.com/msgflo/msgflo/providers"
 	"github.com/msgflo/msgflo/providers/providertest"
+	"github.com/msgflo/msgflo/providers/providertest/leaktest"
 	"github.com/msgflo/msgflo/providers/rabbitmq"
 	"github.com/msgflo/msgflo/providers/rabbitmq/rabbittest"
 )
@@ -22,11 +21,7 @@ func TestMain(m *testing.M) {
 	code := rabbittest.Run(m)
 	http.DefaultClient.CloseIdleConnections() // rabbittest's own
 	regexp2.StopTimeoutClock()
-	if err := goleak.Find(); err != nil && code == 0 {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
+	os.Exit(leaktest.Judge(code))
 }
 
 const secret = "correct-horse"

@@ -15,14 +15,14 @@ import (
 	"time"
 
 	"github.com/zclconf/go-cty/cty"
-	"go.uber.org/goleak"
 
 	"github.com/msgflo/msgflo/config/addr"
+	"github.com/msgflo/msgflo/providers/providertest/leaktest"
 	"github.com/msgflo/msgflo/state"
 	"github.com/msgflo/msgflo/state/storetest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 func (s *server) config(dir string) Config {
 	return Config{

@@ -11,11 +11,12 @@ import (
 	"sync"
 	"testing"
 
-	"go.uber.org/goleak"
 	"pgregory.net/rapid"
+
+	"github.com/msgflo/msgflo/providers/providertest/leaktest"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 func TestConcurrentAppend(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "j")

@@ -8,8 +8,8 @@ import (
 	"testing"
 
 	"github.com/gofrs/flock"
-	"go.uber.org/goleak"
 
+	"github.com/msgflo/msgflo/providers/providertest/leaktest"
 	"github.com/msgflo/msgflo/state"
 	"github.com/msgflo/msgflo/state/storetest"
 )
@@ -19,7 +19,7 @@ func TestMain(m *testing.M) {
 		child(dir)
 		return
 	}
-	goleak.VerifyTestMain(m)
+	leaktest.Main(m)
 }
 
 func TestStore(t *testing.T) {

@@ -16,11 +16,11 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
 	"github.com/msgflo/msgflo/providers/launch"
 	"github.com/msgflo/msgflo/providers/local/control"
+	"github.com/msgflo/msgflo/providers/providertest/leaktest"
 )
 
 // TestMain makes the test binary also the shim, the agent as a process of its
@@ -92,7 +92,7 @@ type world struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
-	ignore := goleak.IgnoreCurrent()
+	leaktest.Check(t)
 	base, err := os.MkdirTemp("/tmp", "mfa") //nolint:usetesting // the path of a socket must be short
 	if err != nil {
 		t.Fatal(err)
@@ -118,7 +118,6 @@ func newWorld(t testing.TB) *world {
 			return len(w.mine()) == 0
 		})
 		os.RemoveAll(base)
-		goleak.VerifyNone(t, ignore)
 	})
 	return w
 }

@@ -13,10 +13,10 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
 	"pgregory.net/rapid"
 
 	"github.com/msgflo/msgflo/providers/launch"
+	"github.com/msgflo/msgflo/providers/providertest/leaktest"
 )
 
 // here gives a test folders of its own, with a short path.
@@ -214,8 +214,7 @@ func answering(t *testing.T, p Place, h http.Handler) {
 }
 
 func TestStrangeAnswers(t *testing.T) {
-	ignore := goleak.IgnoreCurrent()
-	t.Cleanup(func() { goleak.VerifyNone(t, ignore) })
+	leaktest.Check(t)
 	p := here(t)
 	hello := func(w http.ResponseWriter, _ *http.Request) { _ = json.NewEncoder(w).Encode(Hello{Lineage: p.Lineage}) }
 	m := http.NewServeMux()

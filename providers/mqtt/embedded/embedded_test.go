@@ -18,6 +18,7 @@ import (
 
 	"github.com/msgflo/msgflo/providers/mqtt/embedded"
 	"github.com/msgflo/msgflo/providers/mqtt/mosquittotest"
+	"github.com/msgflo/msgflo/providers/providertest/leaktest"
 	"github.com/msgflo/msgflo/providers/transport"
 	"github.com/msgflo/msgflo/providers/transport/mqtt"
 	"github.com/msgflo/msgflo/providers/transport/transporttest"
@@ -37,7 +38,7 @@ func TestMain(m *testing.M) {
 		fmt.Println(err)
 		os.Exit(1)
 	}
-	os.Exit(mosquittotest.RunLeakless(m))
+	os.Exit(leaktest.Judge(mosquittotest.Run(m)))
 }
 
 const patience = 30 * time.Second

@@ -22,19 +22,6 @@ func Main(m *testing.M) { os.Exit(Run(m)) }
 // Run is Main without the exit, for a TestMain that has more to do.
 func Run(m interface{ Run() int }) int { return shared.Run(m, (*Broker).stop) }
 
-// RunLeakless is Run, and fails a binary whose tests leave goroutines behind.
-func RunLeakless(m interface{ Run() int }) int {
-	code := Run(m)
-	if code != 0 {
-		return code
-	}
-	if err := Leaks(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	return 0
-}
-
 // Shared returns the broker that all tests of this binary share, started at
 // first use and stopped by Main; it lets anybody in and has a WebSocket. Use
 // topics of your own (Prefix). Do not stop it.

@@ -17,6 +17,7 @@ import (
 	"github.com/msgflo/msgflo/providers/mqtt/router/retained"
 	"github.com/msgflo/msgflo/providers/mqtt/router/routes"
 	"github.com/msgflo/msgflo/providers/providertest/child"
+	"github.com/msgflo/msgflo/providers/providertest/leaktest"
 	"github.com/msgflo/msgflo/providers/transport/mqtt"
 )
 
@@ -28,7 +29,7 @@ func TestMain(m *testing.M) {
 	if url, lineage, ok := strings.Cut(os.Getenv(routerEnv), " "); ok {
 		os.Exit(beRouter(url, lineage))
 	}
-	os.Exit(mosquittotest.RunLeakless(m))
+	os.Exit(leaktest.Judge(mosquittotest.Run(m)))
 }
 
 func beRouter(url, lineage string) int {

@@ -10,8 +10,8 @@ import (
 	"testing"
 
 	amqp "github.com/rabbitmq/amqp091-go"
-	"go.uber.org/goleak"
 
+	"github.com/msgflo/msgflo/providers/providertest/leaktest"
 	"github.com/msgflo/msgflo/providers/rabbitmq/rabbittest"
 )
 
@@ -45,7 +45,7 @@ func must[T any](v T, err error) func(testing.TB) T {
 
 func TestOverviewOfABroker(t *testing.T) {
 	_, c := admin(t)
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	leaktest.Check(t)
 	defer c.Close()
 	o := must(c.Overview(t.Context()))(t)
 	for _, want := range []string{"direct", "fanout", "topic", "headers", "x-consistent-hash"} {

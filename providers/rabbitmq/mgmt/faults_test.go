@@ -22,9 +22,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/msgflo/msgflo/providers/providertest/child"
+	"github.com/msgflo/msgflo/providers/providertest/leaktest"
 )
 
 const overviewJSON = `{"management_version":"3.10.8","rabbitmq_version":"3.10.8","exchange_types":[{"name":"direct","enabled":true}]}`
@@ -499,7 +498,7 @@ func TestOptions(t *testing.T) {
 }
 
 func TestCallsLeaveNoGoroutines(t *testing.T) {
-	defer goleak.VerifyNone(t, goleak.IgnoreCurrent())
+	leaktest.Check(t)
 	s := httptest.NewServer(answer(503, "text/plain", ""))
 	defer s.Close()
 	c := quick(t, s.URL)

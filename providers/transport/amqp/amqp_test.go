@@ -15,8 +15,8 @@ import (
 	"time"
 
 	rabbit "github.com/rabbitmq/amqp091-go"
-	"go.uber.org/goleak"
 
+	"github.com/msgflo/msgflo/providers/providertest/leaktest"
 	"github.com/msgflo/msgflo/providers/rabbitmq/rabbittest"
 	"github.com/msgflo/msgflo/providers/transport"
 	"github.com/msgflo/msgflo/providers/transport/amqp"
@@ -37,21 +37,16 @@ func dial(t *testing.T, url string) *amqp.Conn {
 	return c
 }
 
-func noLeaks(t *testing.T) {
-	ignore := goleak.IgnoreCurrent()
-	t.Cleanup(func() { goleak.VerifyNone(t, ignore) })
-}
-
 func TestTransport(t *testing.T) {
 	b := rabbittest.Shared(t)
 	url := b.VhostURL(rabbittest.Vhost(t, b))
-	noLeaks(t)
+	leaktest.Check(t)
 	transporttest.Run(t, func(t *testing.T) transport.Conn { return dial(t, url) })
 }
 
 func TestDialErrors(t *testing.T) {
 	b := rabbittest.Shared(t)
-	noLeaks(t)
+	leaktest.Check(t)
 	for url, want := range map[string]string{
 		"":                                "empty",
 		"http://secret@localhost":         "does not begin with amqp://",
@@ -80,7 +75,7 @@ func TestDialErrors(t *testing.T) {
 func behind(t *testing.T) (through, direct string, p *transporttest.Proxy) {
 	b := rabbittest.Shared(t)
 	direct = b.VhostURL(rabbittest.Vhost(t, b))
-	noLeaks(t)
+	leaktest.Check(t)
 	p = transporttest.NewProxy(t, b.AMQPURL[strings.Index(b.AMQPURL, "@")+1:], nil)
 	return strings.Replace(direct, b.AMQPURL[strings.Index(b.AMQPURL, "@")+1:], p.Addr, 1), direct, p
 }

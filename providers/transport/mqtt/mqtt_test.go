@@ -22,9 +22,8 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/msgflo/msgflo/providers/mqtt/mosquittotest"
+	"github.com/msgflo/msgflo/providers/providertest/leaktest"
 	"github.com/msgflo/msgflo/providers/rabbitmq/rabbittest"
 	"github.com/msgflo/msgflo/providers/transport"
 	"github.com/msgflo/msgflo/providers/transport/mqtt"
@@ -51,15 +50,6 @@ func dial(t testing.TB, url, group string) *mqtt.Conn {
 	return c
 }
 
-func noLeaks(t testing.TB) {
-	ignore := goleak.IgnoreCurrent()
-	t.Cleanup(func() {
-		if err := mosquittotest.Leaks(ignore); err != nil {
-			t.Error(err)
-		}
-	})
-}
-
 func wait(t testing.TB, c <-chan error) error {
 	t.Helper()
 	select {
@@ -84,7 +74,7 @@ func text(s string) transport.Message { return transport.Message{Body: []byte(s)
 
 func TestOnMosquitto(t *testing.T) {
 	b := mosquittotest.Shared(t)
-	noLeaks(t)
+	leaktest.Check(t)
 	for name, url := range map[string]string{"mqtt": b.URL, "ws": b.WebSocketURL} {
 		t.Run(name, func(t *testing.T) {
 			transporttest.RunTopics(t, mosquittotest.Prefix(t), func(t *testing.T) transport.Conn { return dial(t, url, "") })
@@ -97,7 +87,7 @@ func TestOnMosquitto(t *testing.T) {
 // subscriptions.
 func TestOnRabbit(t *testing.T) {
 	b := rabbittest.Own(t, rabbittest.Options{Plugins: []string{"rabbitmq_mqtt"}})
-	noLeaks(t)
+	leaktest.Check(t)
 	transporttest.RunTopics(t, mosquittotest.Prefix(t), func(t *testing.T) transport.Conn { return dial(t, b.MQTTURL, "") })
 	share(t, b.MQTTURL, false)
 	if _, err := mqtt.Dial(t.Context(), mqtt.ConnOptions{Options: fast(strings.Replace(b.MQTTURL, rabbittest.Password+"@", "secret@", 1))}); err == nil ||
@@ -151,7 +141,7 @@ func share(t *testing.T, url string, works bool) {
 
 func TestDialErrors(t *testing.T) {
 	b := mosquittotest.Start(t, mosquittotest.Options{Users: map[string]string{"u": "right"}, WebSocket: true})
-	noLeaks(t)
+	leaktest.Check(t)
 	web := httptest.NewServer(nil)
 	t.Cleanup(web.Close)
 	mute, err := net.Listen("tcp", "127.0.0.1:0")
@@ -244,7 +234,7 @@ func TestTLS(t *testing.T) {
 	other, otherKey := certificate(t, "other.example")
 	open := mosquittotest.Start(t, mosquittotest.Options{TLS: &mosquittotest.TLS{Cert: cert, Key: key}})
 	strict := mosquittotest.Start(t, mosquittotest.Options{TLS: &mosquittotest.TLS{Cert: cert, Key: key, CA: cert}})
-	noLeaks(t)
+	leaktest.Check(t)
 	const sni = "&server_name_indication=broker.example"
 	client := func(cert, key string) string { return "&certfile=" + cert + "&keyfile=" + key }
 	for _, c := range []struct {
@@ -293,7 +283,7 @@ func behind(t *testing.T) (through, direct string, p *transporttest.Proxy) {
 }
 
 func before(t *testing.T, b *mosquittotest.Broker) (through, direct string, p *transporttest.Proxy) {
-	noLeaks(t)
+	leaktest.Check(t)
 	p = transporttest.NewProxy(t, b.Addr, nil)
 	return "mqtt://" + p.Addr, b.URL, p
 }
@@ -545,7 +535,7 @@ func TestSession(t *testing.T) {
 // an error of its own; its neighbours arrive.
 func TestTooLarge(t *testing.T) {
 	b := mosquittotest.Start(t, mosquittotest.Options{Config: []string{"max_packet_size 1000"}})
-	noLeaks(t)
+	leaktest.Check(t)
 	c := dial(t, b.URL, "")
 	s := subscribe(t, c, "t")
 	before := c.Publish(t.Context(), transport.ToQueue("t"), text("before"))
@@ -567,7 +557,7 @@ func TestTooLarge(t *testing.T) {
 
 // TestRestart: the broker is killed and comes back.
 func TestRestart(t *testing.T) {
-	noLeaks(t)
+	leaktest.Check(t)
 	b := mosquittotest.Start(t, mosquittotest.Options{})
 	c := dial(t, b.URL, "g")
 	s := subscribe(t, c, "t")

@@ -12,6 +12,7 @@ import (
 
 	"github.com/eclipse/paho.mqtt.golang/packets"
 
+	"github.com/msgflo/msgflo/providers/providertest/leaktest"
 	"github.com/msgflo/msgflo/providers/transport/mqtt"
 )
 
@@ -110,7 +111,7 @@ func TestOddBrokers(t *testing.T) {
 		"a message that is cut":       after(0x32, 2, 0, 9),
 	} {
 		t.Run(name, func(t *testing.T) {
-			noLeaks(t)
+			leaktest.Check(t)
 			url := fake(t, func(c net.Conn, n int) {
 				switch n {
 				case 0:
@@ -151,7 +152,7 @@ func TestOddBrokers(t *testing.T) {
 
 // TestUnknownRefusal: a code that MQTT 3.1.1 does not know is no success.
 func TestUnknownRefusal(t *testing.T) {
-	noLeaks(t)
+	leaktest.Check(t)
 	url := fake(t, func(c net.Conn, _ int) {
 		next(c)
 		_, _ = c.Write([]byte{0x20, 2, 0, 0x85})
@@ -187,7 +188,7 @@ func (s *syncBuffer) String() string {
 // TestLastWords: what a broker had sent before it was killed arrives, although
 // nothing can be written to it any more.
 func TestLastWords(t *testing.T) {
-	noLeaks(t)
+	leaktest.Check(t)
 	const n = 40 // of 1 kB: more than is read ahead, and less than what waits at the other side
 	ended := make(chan struct{})
 	url := fake(t, func(c net.Conn, i int) {
@@ -263,7 +264,7 @@ func TestRefusedAgain(t *testing.T) {
 			}
 		}
 	})
-	noLeaks(t)
+	leaktest.Check(t)
 	got := make(chan bool, 9)
 	c, err := mqtt.DialClient(t.Context(), mqtt.ClientOptions{Options: fast(url), Receive: func(mqtt.Received) { got <- true }})
 	if err != nil {

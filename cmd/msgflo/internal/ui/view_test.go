@@ -15,17 +15,17 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	terraform "github.com/hashicorp/terraform-json"
-	"go.uber.org/goleak"
 
 	"github.com/msgflo/msgflo/cmd/msgflo/internal/ui/uitest"
 	"github.com/msgflo/msgflo/config/addr"
 	"github.com/msgflo/msgflo/config/diag"
 	"github.com/msgflo/msgflo/planner/plan"
 	"github.com/msgflo/msgflo/providers"
+	"github.com/msgflo/msgflo/providers/providertest/leaktest"
 	"github.com/msgflo/msgflo/state"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { leaktest.Main(m) }
 
 // A hand clock.
 type hand struct{ now time.Time }

@@ -6,12 +6,11 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/msgflo/msgflo/providers/launch"
 	"github.com/msgflo/msgflo/providers/local/services"
 	"github.com/msgflo/msgflo/providers/local/services/initial"
 	"github.com/msgflo/msgflo/providers/mqtt/mosquittotest"
+	"github.com/msgflo/msgflo/providers/providertest/leaktest"
 	"github.com/msgflo/msgflo/providers/transport"
 	"github.com/msgflo/msgflo/providers/transport/mqtt"
 )
@@ -29,8 +28,7 @@ func dial(ctx context.Context, url string) (transport.Conn, error) {
 }
 
 func sender(t *testing.T) func(context.Context, launch.Spec, string) error {
-	ignore := goleak.IgnoreCurrent()
-	t.Cleanup(func() { goleak.VerifyNone(t, ignore) })
+	leaktest.Check(t)
 	connections := services.NewConnections(dial, time.Minute)
 	t.Cleanup(connections.Close)
 	return initial.Sender(connections)

@@ -12,10 +12,9 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/msgflo/msgflo/providers/discovery"
 	"github.com/msgflo/msgflo/providers/local/services"
+	"github.com/msgflo/msgflo/providers/providertest/leaktest"
 	"github.com/msgflo/msgflo/providers/rabbitmq/rabbittest"
 	"github.com/msgflo/msgflo/providers/transport"
 	"github.com/msgflo/msgflo/providers/transport/amqp"
@@ -78,8 +77,7 @@ func await(t *testing.T, what string, f func() bool) {
 func TestKeeper(t *testing.T) {
 	b := rabbittest.Shared(t)
 	vhost := rabbittest.Vhost(t, b)
-	ignore := goleak.IgnoreCurrent()
-	t.Cleanup(func() { goleak.VerifyNone(t, ignore) })
+	leaktest.Check(t)
 	direct := b.VhostURL(vhost)
 	host := b.AMQPURL[strings.Index(b.AMQPURL, "@")+1:]
 	proxy := transporttest.NewProxy(t, host, nil)

@@ -9,14 +9,13 @@ import (
 	"testing"
 	"time"
 
-	"go.uber.org/goleak"
-
 	"github.com/msgflo/msgflo/providers/discovery"
 	"github.com/msgflo/msgflo/providers/discovery/wire"
 	"github.com/msgflo/msgflo/providers/launch"
 	"github.com/msgflo/msgflo/providers/local/services"
 	"github.com/msgflo/msgflo/providers/local/services/ready"
 	"github.com/msgflo/msgflo/providers/mqtt/mosquittotest"
+	"github.com/msgflo/msgflo/providers/providertest/leaktest"
 	"github.com/msgflo/msgflo/providers/rabbitmq/rabbittest"
 	"github.com/msgflo/msgflo/providers/transport"
 	"github.com/msgflo/msgflo/providers/transport/amqp"
@@ -50,8 +49,7 @@ var spec = launch.Spec{
 
 func setUp(t *testing.T, dial services.Dial) *bench {
 	t.Helper()
-	ignore := goleak.IgnoreCurrent()
-	t.Cleanup(func() { goleak.VerifyNone(t, ignore) })
+	leaktest.Check(t)
 	conn, err := dial(within(t), "")
 	if err != nil {
 		t.Fatal(err)
