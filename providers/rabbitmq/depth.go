@@ -194,7 +194,17 @@ func (p *provider) queueDepth(ctx context.Context, sv survey, vhost, name string
 		if typ == classic && sv.queues != nil && s.Ready >= 0 && s.Unacked >= 0 {
 			return providers.Depth{Ready: s.Ready, Unacked: s.Unacked, Consumers: s.Consumers}, nil
 		}
+		if typ == quorum && s.Leaderless {
+			s, err = led(ctx, func() (*mgmt.QueueStatus, error) { return survey{}.status(ctx, c, vhost, name) })
+			if err != nil || s == nil {
+				return d, err
+			}
+		}
 		d.Ready, d.Unacked, d.Consumers = max(0, s.Ready), max(0, s.Unacked), max(0, s.Consumers)
+		if typ == quorum && s.Leaderless {
+			d.Unknown = true
+			return d, nil
+		}
 		if sv.queues == nil && typ != stream {
 			held, err := p.heldOf(ctx, vhost, name, since)
 			if err != nil {

@@ -29,6 +29,7 @@ func TestOwnBroker(t *testing.T) {
 	})
 	t.Run("TLS", func(t *testing.T) { secureListeners(t, b, a) })
 	t.Run("no plugin", func(t *testing.T) { withoutPlugins(t, b) })
+	t.Run("no leader", func(t *testing.T) { withoutLeader(t, b) })
 	t.Run("alarm", func(t *testing.T) { underAlarm(t, b) })
 	t.Run("death", func(t *testing.T) { death(t, b) })
 }
@@ -55,6 +56,30 @@ func withoutPlugins(t *testing.T, b *rabbittest.Broker) {
 			t.Errorf("%s reads as %#v, %v", typ, r.Value, r.Err)
 		}
 	}
+}
+
+// withoutLeader: RabbitMQ says of a quorum queue whose leader is gone that it is
+// empty, and deletes it; we do not.
+func withoutLeader(t *testing.T, b *rabbittest.Broker) {
+	p := open(t, b, "/", nil)
+	q := value("queue", attrs{"name": str("headless"), "vhost": str("/"), "type": str("quorum")})
+	mustMake(t, p, "queue", q)
+	eval := func(expression string) {
+		t.Helper()
+		if err := b.Eval(expression); err != nil {
+			t.Fatal(err)
+		}
+	}
+	eval("ok = ra:stop_server(quorum_queues, {'%2F_headless', node()}).")
+	if d := depth(t, p, "queue", q); !d.Unknown {
+		t.Errorf("without a leader: %+v", d)
+	}
+	_, err := apply(t, p, "queue", q, null("queue"))
+	if _, refused := errors.AsType[*providers.RefusedError](err); !refused || !strings.Contains(err.Error(), "no leader") {
+		t.Errorf("deleting it: %v", err)
+	}
+	eval("ok = ra:restart_server(quorum_queues, {'%2F_headless', node()}).")
+	mustDelete(t, p, "queue", q)
 }
 
 // underAlarm: a resource alarm blocks publishers; topology can still be read,

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"github.com/msgflo/msgflo/providers/rabbitmq/mgmt"
 )
 
 // A busy broker says nothing where it should say how much there is. What is
@@ -18,6 +20,8 @@ const (
 	// first, on a broker that answers within promptly.
 	streamProbe = time.Second
 	promptly    = 100 * time.Millisecond
+	// electionLimit is how long to wait for a quorum queue's next leader.
+	electionLimit = 5 * time.Second
 	// silenceLimit is how long to go on asking; then nothing is known.
 	silenceLimit = 15 * time.Second
 )
@@ -33,6 +37,24 @@ func ofLeader(declare func() (amqp.Queue, error)) (amqp.Queue, bool, error) {
 		}
 		if time.Since(begun) > silenceLimit {
 			return q, false, nil
+		}
+	}
+}
+
+// led asks again for the status of a quorum queue that has no leader, for as
+// long as an election may take. A passive declare of such a queue is answered
+// at once: empty, nobody reads.
+func led(ctx context.Context, ask func() (*mgmt.QueueStatus, error)) (*mgmt.QueueStatus, error) {
+	const pause = 200 * time.Millisecond
+	for begun := time.Now(); ; {
+		s, err := ask()
+		if err != nil || s == nil || !s.Leaderless || time.Since(begun) > electionLimit {
+			return s, err
+		}
+		select {
+		case <-time.After(pause):
+		case <-ctx.Done():
+			return s, ctx.Err()
 		}
 	}
 }

@@ -19,11 +19,12 @@ type (
 		StatsDisabled                bool
 	}
 	// A QueueStatus is a queue with what is in it. Counts are a sample (5 s old
-	// by default) and Unknown where the broker does not tell them.
+	// by default) and Unknown where the broker does not tell them. Leaderless
+	// is said of quorum queues and streams, as it is now.
 	QueueStatus struct {
 		Queue
 		Type, State, Node        string
-		Exclusive                bool
+		Exclusive, Leaderless    bool
 		Messages, Ready, Unacked int64
 		Consumers                int64
 		Policy, OperatorPolicy   string
@@ -190,6 +191,11 @@ func decodeQueueStatus(d *decoder, q *QueueStatus) error {
 			return d.text(&q.State)
 		case "node":
 			return d.text(&q.Node)
+		case "leader":
+			var leader string
+			err := d.text(&leader)
+			q.Leaderless = leader == ""
+			return err
 		case "messages":
 			return d.count(&q.Messages)
 		case "messages_ready":
