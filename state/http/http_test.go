@@ -17,6 +17,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/msgflo/msgflo/config/addr"
+	"github.com/msgflo/msgflo/providers/providertest/child"
 	"github.com/msgflo/msgflo/providers/providertest/leaktest"
 	"github.com/msgflo/msgflo/state"
 	"github.com/msgflo/msgflo/state/storetest"
@@ -367,9 +368,7 @@ func TestTLS(t *testing.T) {
 }
 
 func TestNoServer(t *testing.T) {
-	srv := newServer(t)
-	cfg := srv.config(t.TempDir())
-	srv.Close()
+	cfg := Config{Address: "http://" + child.Address(t) + "/state", JournalDir: t.TempDir(), RetryWaitMin: time.Millisecond, RetryWaitMax: 2 * time.Millisecond}
 	_, err := open(t, cfg).Load(t.Context())
 	var e *Error
 	if !errors.As(err, &e) || e.Summary() != "State server does not answer" || !strings.Contains(err.Error(), "refused") {

@@ -22,7 +22,8 @@ const (
 	// probeTopic is where a broker's shared subscriptions are tried out; each
 	// trial has topics of its own below it.
 	probeTopic   = "msgflo/probe/"
-	probeTimeout = 5 * time.Second
+	probeDial    = 15 * time.Second // to be let in and subscribed
+	probeTimeout = 5 * time.Second  // for the answers, from then on
 	probeRounds  = 3
 )
 
@@ -62,9 +63,9 @@ func (c *Conn) probe(ctx context.Context) (works, answered bool) {
 	arrived := make(chan string, 2*probeRounds)
 	own := c.opts.Options
 	own.ClientID = c.id + "-probe"
-	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	dialing, cancel := context.WithTimeout(ctx, probeDial)
 	defer cancel()
-	p, err := DialClient(ctx, ClientOptions{Options: own, Receive: func(m Received) {
+	p, err := DialClient(dialing, ClientOptions{Options: own, Receive: func(m Received) {
 		select {
 		case arrived <- m.Topic:
 		default:
@@ -72,12 +73,14 @@ func (c *Conn) probe(ctx context.Context) (works, answered bool) {
 	}})
 	if err == nil {
 		defer func() { _ = p.Close() }() // it has no error
-		err = p.Subscribe(ctx, Filter{shared("msgflo", topic), AtMostOnce}, Filter{topic + "/end", AtMostOnce})
+		err = p.Subscribe(dialing, Filter{shared("msgflo", topic), AtMostOnce}, Filter{topic + "/end", AtMostOnce})
 	}
 	if err != nil {
 		c.log.Debug("cannot try out shared subscriptions", "error", diag.Escape(err.Error()))
 		return false, false
 	}
+	ctx, cancel = context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
 	for range probeRounds {
 		c.out.Send(ctx, Outgoing{Topic: topic}, func(error) {})
 		c.out.Send(ctx, Outgoing{Topic: topic + "/end"}, func(error) {})
