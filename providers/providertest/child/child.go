@@ -21,8 +21,9 @@ import (
 // an error if one is taken. They are held open together until all are known, so
 // that no two are the same. They are none of those that systems give to outgoing
 // connections: one of these would sooner or later have the port of a broker that
-// restarts, were it only a client that waits for it and connects to itself. Another
-// program may still take one before the broker does: try again then.
+// restarts, were it only a client that waits for it and connects to itself. No
+// other test gets them while this process lives. Another program may still take
+// one before the broker does: try again then.
 func Ports(ports ...*int) error {
 	var held []net.Listener
 	defer func() {
@@ -53,9 +54,16 @@ func listen(port int) (l net.Listener, err error) {
 		return l, nil
 	}
 	for range 100 {
-		if l, err = net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", leastPort+rand.IntN(mostPort-leastPort))); err == nil { //nolint:gosec // it need not be unpredictable
+		addr := fmt.Sprintf("127.0.0.1:%d", leastPort+rand.IntN(mostPort-leastPort)) //nolint:gosec // it need not be unpredictable
+		var claim net.PacketConn
+		if claim, err = net.ListenPacket("udp4", addr); err != nil {
+			continue
+		}
+		if l, err = net.Listen("tcp4", addr); err == nil {
+			claims.keep(claim)
 			return l, nil
 		}
+		_ = claim.Close() // nothing was sent
 	}
 	return nil, fmt.Errorf("no free port on 127.0.0.1 between %d and %d: %w", leastPort, mostPort, err)
 }
