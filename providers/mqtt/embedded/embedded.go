@@ -120,8 +120,7 @@ func (s *Server) Run(ctx context.Context) (err error) {
 	defer tcp.Close()
 	where := Addresses{MQTT: tcp.Addr().String()}
 	broker := mochi.New(&mochi.Options{InlineClient: true, ClientNetWriteBufferSize: unbuffered, Logger: slog.New(errorsOnly{s.log.Handler()}), Capabilities: capabilities(), SysTopicResendInterval: sysInterval})
-	clients := &broker.Listeners.ClientsWg
-	err = broker.AddListener(&plain{gate{clients: clients, patience: s.opts.Stall}, tcp})
+	err = broker.AddListener(&plain{gate{broker: broker, patience: s.opts.Stall}, tcp})
 	if s.spec.WebSocket != "" {
 		l, failed := s.listen(ctx, "websocket", s.spec.WebSocket)
 		if failed != nil {
@@ -129,7 +128,7 @@ func (s *Server) Run(ctx context.Context) (err error) {
 		}
 		defer l.Close()
 		where.WebSocket = l.Addr().String()
-		err = errors.Join(err, broker.AddListener(newWeb(l, clients, s.opts.Stall)))
+		err = errors.Join(err, broker.AddListener(newWeb(l, broker, s.opts.Stall)))
 	}
 	var number atomic.Int64
 	k, failed := s.keep(broker, &number)

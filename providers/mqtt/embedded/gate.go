@@ -6,14 +6,16 @@ import (
 	"sync"
 	"time"
 
+	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/listeners"
+	"github.com/mochi-mqtt/server/v2/packets"
 )
 
 // A gate lets connections in until it is shut. The broker waits for its clients
 // when it ends, and would miss, or wait for, one that comes just then.
 type gate struct {
-	clients  *sync.WaitGroup // the broker's
-	patience time.Duration   // with a client that does not read
+	broker   *mochi.Server
+	patience time.Duration // with a client that does not read
 
 	mu    sync.Mutex
 	shut  bool
@@ -28,26 +30,34 @@ func (g *gate) pass(c net.Conn, f func()) {
 		c.Close()
 		return
 	}
-	g.clients.Add(1)
+	g.broker.Listeners.ClientsWg.Add(1)
 	if g.conns == nil {
 		g.conns = map[net.Conn]bool{}
 	}
 	g.conns[c] = true
 	g.mu.Unlock()
-	defer g.clients.Done()
+	defer g.broker.Listeners.ClientsWg.Done()
 	f()
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	delete(g.conns, c)
 }
 
-// close shuts the gate; leave says farewell to the clients that are known, and
-// the connections of all others are closed.
-func (g *gate) close(leave func()) {
+// close shuts the gate of a listener: the clients that are known get a farewell,
+// and the connections of all others are closed.
+//
+// It is not left to the broker's own listeners.CloseFn: that locks the table of
+// clients for reading twice (Clients.GetByListener, v2.7.9), and stands still for
+// ever where a client is taken out of it in between.
+func (g *gate) close(listener string) {
 	g.mu.Lock()
 	g.shut = true
 	g.mu.Unlock()
-	leave()
+	for _, c := range g.broker.Clients.GetAll() {
+		if c.Net.Listener == listener && !c.Closed() {
+			_ = g.broker.DisconnectClient(c, packets.ErrServerShuttingDown) // it says why it was disconnected
+		}
+	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	for c := range g.conns {
@@ -78,7 +88,7 @@ func (p *plain) Serve(establish listeners.EstablishFn) {
 }
 
 // Close implements listeners.Listener.
-func (p *plain) Close(closeClients listeners.CloseFn) {
+func (p *plain) Close(listeners.CloseFn) {
 	p.Listener.Close()
-	p.close(func() { closeClients(p.ID()) })
+	p.close(p.ID())
 }

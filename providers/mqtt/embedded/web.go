@@ -8,10 +8,10 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"sync"
 	"time"
 
 	"github.com/gorilla/websocket"
+	mochi "github.com/mochi-mqtt/server/v2"
 	"github.com/mochi-mqtt/server/v2/listeners"
 )
 
@@ -25,8 +25,8 @@ type web struct {
 	establish listeners.EstablishFn
 }
 
-func newWeb(l net.Listener, clients *sync.WaitGroup, patience time.Duration) *web {
-	w := &web{gate: gate{clients: clients, patience: patience}, listener: l, upgrader: websocket.Upgrader{Subprotocols: []string{"mqtt"}, CheckOrigin: ownPage}}
+func newWeb(l net.Listener, broker *mochi.Server, patience time.Duration) *web {
+	w := &web{gate: gate{broker: broker, patience: patience}, listener: l, upgrader: websocket.Upgrader{Subprotocols: []string{"mqtt"}, CheckOrigin: ownPage}}
 	const header = 10 * time.Second
 	w.server = &http.Server{Handler: http.HandlerFunc(w.serve), ReadHeaderTimeout: header, ErrorLog: slog.NewLogLogger(slog.DiscardHandler, 0)}
 	return w
@@ -81,12 +81,12 @@ func (w *web) serve(out http.ResponseWriter, r *http.Request) {
 }
 
 // Close implements listeners.Listener.
-func (w *web) Close(closeClients listeners.CloseFn) {
+func (w *web) Close(listeners.CloseFn) {
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel() // hijacked connections are the broker's to close
 	_ = w.server.Shutdown(ctx)
 	_ = w.server.Close() // of the listener, which Run closes too
-	w.close(func() { closeClients(w.ID()) })
+	w.close(w.ID())
 }
 
 // A webConn is a WebSocket as a stream of bytes (MQTT 3.1.1, 6.0: packets need
