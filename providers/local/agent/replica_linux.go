@@ -328,11 +328,16 @@ func (r *replica) follow(pr *proc, g *gate, until time.Time, adopted bool, done 
 	}
 }
 
-// runs notes that a process runs.
+// runs notes that a process runs. One that was ready under an earlier agent never
+// seems to start again.
 func (r *replica) runs(pr *proc) {
+	state := launch.Starting
+	if pr.run.Ready {
+		state = launch.Running
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.st.State, r.st.Reason, r.st.PID, r.st.Started = launch.Starting, "", pr.status.Child.PID, pr.status.Started
+	r.st.State, r.st.Reason, r.st.PID, r.st.Started = state, "", pr.status.Child.PID, pr.status.Started
 }
 
 // becomeReady waits for readiness and sends the initial packets. An adopted
