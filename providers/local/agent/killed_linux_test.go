@@ -474,7 +474,7 @@ func TestSweepSeesWhatReplacesItsProgram(t *testing.T) {
 	if err := os.WriteFile(script, []byte("#!/bin/sh\nexec \"$0\"\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	for range 10 {
+	for range 30 {
 		n := nonce()
 		p, err := os.StartProcess(script, []string{script}, &os.ProcAttr{Env: []string{runVariable + "=" + n, "TEST_WORLD=" + w.lineage}, Sys: detached()})
 		if err != nil {
@@ -486,6 +486,32 @@ func TestSweepSeesWhatReplacesItsProgram(t *testing.T) {
 		}
 		if living(p.Pid) {
 			t.Errorf("%d lives", p.Pid)
+		}
+	}
+}
+
+// A mark is found in whatever environment, and one that has none is known not to have it.
+func TestMarked(t *testing.T) {
+	w := newWorld(t)
+	n := nonce()
+	mark := runVariable + "=" + n
+	long := "LONG=" + strings.Repeat("x", 100<<10)
+	for name, c := range map[string]struct {
+		env []string
+		is  bool
+	}{
+		"none": {nil, false}, "marked": {[]string{mark}, true}, "at the end": {[]string{long, mark}, true}, "another's": {[]string{mark + "0", "A=" + mark}, false},
+	} {
+		args := []string{"sleep", "1000"}
+		p, err := os.StartProcess("/bin/sleep", args, &os.ProcAttr{Env: append([]string{}, c.env...), Sys: detached()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.Cleanup(func() { _ = p.Kill(); _, _ = p.Wait() })
+		is, known := false, false
+		w.eventually("it is known", func() bool { is, known = marked(p.Pid, []byte(mark)); return known })
+		if is != c.is {
+			t.Errorf("%s: %v", name, is)
 		}
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"os"
 	"slices"
 	"strconv"
@@ -22,6 +24,7 @@ type stat struct {
 	state               byte // R, S, D, Z …
 	parent, group, sess int
 	kernel              bool // a thread of the kernel's own
+	bare                bool // its program was given an empty environment
 }
 
 // kthread is PF_KTHREAD of the kernel's sched.h, among the flags of proc(5)'s stat.
@@ -56,6 +59,8 @@ func parseStat(pid int, b []byte) (stat, error) {
 	s.Start, errs[3] = strconv.ParseUint(fields[19], 10, 64)
 	flags, errs[4] = strconv.ParseUint(fields[6], 10, 64)
 	s.kernel = flags&kthread != 0
+	// env_start and env_end, which are 0 in the midst of execve(2), and for who may not look.
+	s.bare = len(fields) > 48 && fields[47] == fields[48] && fields[48] != "0"
 	return s, errors.Join(errs[:]...)
 }
 
@@ -167,8 +172,8 @@ func await(ctx context.Context, id control.Identity) error {
 // all below.
 const runVariable = "MSGFLO_RUN"
 
-// nameless is for how long a process that shows neither environment nor arguments is taken
-// for one that is just replacing its program, and may be anybody's.
+// nameless is for how long a process that shows no environment is taken for one that is just
+// replacing its program, and may be anybody's.
 const nameless = 2 * time.Second
 
 // sweep kills what is left of a run whose shim is dead: the child, its group
@@ -177,6 +182,7 @@ func sweep(ctx context.Context, nonce string, s control.ShimStatus, boot string)
 	mark := []byte(runVariable + "=" + nonce)
 	sameBoot := s.Boot == boot && s.Shim.PID > 0
 	settled := time.Now().Add(nameless)
+	met := map[control.Identity]bool{} // ours, whatever they still show while they end
 	for wait := time.Millisecond; ; wait = min(2*wait, 100*time.Millisecond) {
 		left := 0
 		for _, p := range processes() {
@@ -184,7 +190,7 @@ func sweep(ctx context.Context, nonce string, s control.ShimStatus, boot string)
 				continue
 			}
 			ours, known := marked(p.PID, mark)
-			ours = ours ||
+			ours = ours || met[p.Identity] ||
 				// The shim led a session of its own. As long as that has members, its id is given to no
 				// other; members older than the shim belong to an earlier one.
 				sameBoot && p.sess == s.Shim.PID && p.Start >= s.Shim.Start && !alive(control.Identity{PID: p.sess, Start: leader(p.sess)}) ||
@@ -196,6 +202,7 @@ func sweep(ctx context.Context, nonce string, s control.ShimStatus, boot string)
 				continue
 			}
 			left++
+			met[p.Identity] = true
 			if err := signalTo(p.Identity, unix.SIGKILL); err != nil {
 				return fmt.Errorf("ending process %d, which is left of an earlier start: %w", p.PID, err)
 			}
@@ -222,15 +229,39 @@ func leader(sess int) uint64 {
 }
 
 // marked tells whether a process has the mark in its environment. Known is false where that
-// cannot be said yet: in the midst of execve(2) a process has neither environment nor arguments.
+// cannot be said yet: in the midst of execve(2), and of its end, a process has none.
 func marked(pid int, mark []byte) (is, known bool) {
-	proc := "/proc/" + strconv.Itoa(pid)
-	b, err := os.ReadFile(proc + "/environ")
-	if err == nil && len(b) == 0 {
-		args, err := os.ReadFile(proc + "/cmdline")
-		return false, err != nil || len(args) > 0
+	b, err := readAtOnce("/proc/" + strconv.Itoa(pid) + "/environ")
+	if err != nil {
+		return false, errors.Is(err, fs.ErrPermission) // another user's
 	}
-	return err == nil && slices.ContainsFunc(bytes.Split(b, []byte{0}), func(kv []byte) bool { return bytes.Equal(kv, mark) }), true
+	if len(b) == 0 {
+		// It may have another program by now: only of one without an environment is it said for good.
+		s, err := readStat(pid)
+		return false, err == nil && s.bare
+	}
+	return slices.ContainsFunc(bytes.Split(b, []byte{0}), func(kv []byte) bool { return bytes.Equal(kv, mark) }), true
+}
+
+// readAtOnce reads a file of proc(5) by one read(2): at a second one the process may have
+// another program, and what was read of the first be cut off.
+func readAtOnce(path string) ([]byte, error) {
+	for size := 1 << 14; ; size *= 4 {
+		f, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		b := make([]byte, size)
+		n, err := f.Read(b)
+		f.Close()
+		switch {
+		case n == size:
+			continue
+		case err != nil && !errors.Is(err, io.EOF):
+			return nil, err
+		}
+		return b[:n], nil
+	}
 }
 
 // bootID tells one boot of this machine from another.
