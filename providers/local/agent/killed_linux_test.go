@@ -515,3 +515,30 @@ func TestMarked(t *testing.T) {
 		}
 	}
 }
+
+// A replica that is stopped before its turn to start came was never started: nothing
+// of a start is to be removed, and least of all the folder of all starts.
+func TestStoppedBeforeItsTurn(t *testing.T) {
+	w := newWorld(t)
+	if err := os.MkdirAll(w.place.Proc("another"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := w.place.Prepare(); err != nil {
+		t.Fatal(err)
+	}
+	a, err := newAgent(t.Context(), testOptions(w.lineage).filled(), w.place)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.book.close()
+	defer a.leave()
+	for range together {
+		a.turns <- struct{}{}
+	}
+	r := (&role{agent: a, key: control.Key{Kind: control.Process, Name: "main/role"}}).replica(0, &program{})
+	r.quit()
+	r.supervise(nil, nil, 0)
+	if _, err := os.Stat(w.place.Proc("another")); err != nil {
+		t.Error(err)
+	}
+}

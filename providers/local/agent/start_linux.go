@@ -221,6 +221,9 @@ func (p *proc) stop(ctx context.Context, how launch.Stop) error {
 // forgetRun notes that a start has ended. Final is what the replica stays in, ""
 // where it is to be started again.
 func (a *Agent) forgetRun(run control.Run, final launch.State, why string) {
+	if run.Nonce == "" {
+		return // it was stopped before its turn to start: the path of no start is that of all starts
+	}
 	run.Final, run.Reason = final, why
 	if err := a.book.note(control.Record{Op: control.OpEnd, Run: &run}); err != nil {
 		a.log.Error("what ended is not noted", "role", run.Key.Name, "error", err)
