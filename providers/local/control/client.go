@@ -206,9 +206,10 @@ func (c *Client) Down(ctx context.Context, progress func(Event)) error {
 }
 
 // Quit ends the agent and leaves what runs running: the next agent takes it
-// over. Every version understands it.
+// over. Every version understands it. One that hangs up instead of an answer is mostly
+// ending already; whether it does is seen.
 func (c *Client) Quit(ctx context.Context) error {
-	if err := c.answer(ctx, http.MethodPost, "/quit", nil, nil); err != nil {
+	if err := c.answer(ctx, http.MethodPost, "/quit", nil, nil); err != nil && !brokenOff(err) {
 		return err
 	}
 	return c.gone(ctx)
@@ -242,9 +243,9 @@ func versioned(word string) string { return fmt.Sprintf("/%d/%s", Protocol, word
 
 // send asks, and again if there was nobody to ask: also if it broke off
 // before there was an answer, for an agent that ends may take a connection and hang up.
-// Looking, holding and letting go may be asked twice; acts, as a restart, may not.
+// Looking, holding, letting go and bringing down may be asked twice; acts, as a restart, may not.
 func (c *Client) send(ctx context.Context, method, path string, body any) (*http.Response, error) {
-	harmless := method != http.MethodPost || path == versioned("check")
+	harmless := method != http.MethodPost || path == versioned("check") || path == versioned("down")
 	for deadline := time.Now().Add(endsWithin); ; {
 		resp, err := c.ask(ctx, method, path, body)
 		_, unheard := errors.AsType[*dialError](err)

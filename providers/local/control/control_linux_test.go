@@ -249,6 +249,30 @@ func TestStrangeAnswers(t *testing.T) {
 	}
 }
 
+// An agent that ends by itself at that moment hangs up on who asks it to.
+func TestHangsUpWhenAskedToEnd(t *testing.T) {
+	leaktest.Check(t)
+	p := here(t)
+	m := http.NewServeMux()
+	m.HandleFunc("GET /hello", func(w http.ResponseWriter, _ *http.Request) { _ = json.NewEncoder(w).Encode(Hello{Lineage: p.Lineage}) })
+	m.HandleFunc("POST /", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) })
+	answering(t, p, m)
+	c, err := Dial(t.Context(), p.Lineage)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.Quit(t.Context()); err != nil { // nobody has the lock: it has ended
+		t.Error(err)
+	}
+	if err := c.Down(t.Context(), nil); !errors.Is(err, ErrNoAgent) {
+		t.Error(err)
+	}
+	if err := c.Restart(t.Context(), "main/role", nil); err == nil || errors.Is(err, ErrNoAgent) {
+		t.Errorf("an act that may have begun: %v", err)
+	}
+}
+
 // Nothing is asked on a connection that an agent may be about to close because
 // it lies idle: the question would be lost with it, on a race.
 func TestEachQuestionHasItsConnection(t *testing.T) {
