@@ -196,7 +196,7 @@ func TestBuiltinsOnMQTT(t *testing.T) {
 		default:
 			wantAll(t, out, "[1,2]")
 		}
-		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 		if err := p.Stop(ctx); err != nil {
 			t.Errorf("%s: %v", name, err)
 		}

@@ -23,7 +23,7 @@ func TestExitsAtOnce(t *testing.T) {
 	w.agent(nil)
 	c := w.client()
 	s := w.shell("resize", `echo "cannot load \033[31mx"; exit 3`)
-	s.Ready = launch.Ready{When: launch.TCP, Address: "127.0.0.1:1", Timeout: 30 * time.Second}
+	s.Ready = launch.Ready{When: launch.TCP, Address: "127.0.0.1:1", Timeout: time.Minute}
 	e := w.fails(c, s)
 	w.contains(e.Detail, `"resize"`, `"main"`, "exit status 3", "restarted 3 times", "tcp: 127.0.0.1:1", `cannot load \x1b[31mx`, "Nothing of it was left running")
 	if w.status(c, s) != nil || len(w.mine()) != 0 {
@@ -77,7 +77,7 @@ func TestReady(t *testing.T) {
 			w.agent(nil)
 			s := w.spec("quick", "sleep")
 			s.Ready = ready
-			s.Ready.Timeout = 30 * time.Second
+			s.Ready.Timeout = time.Minute
 			w.put(w.client(), s)
 		})
 	}
@@ -91,7 +91,7 @@ func TestStopsWhatIgnoresIt(t *testing.T) {
 			c := w.client()
 			s := w.spec("deaf", child)
 			s.Stop.Timeout = 100 * time.Millisecond
-			s.Ready = launch.Ready{When: launch.Exec, Command: []string{"grep", "-q", "deaf", w.place.Log("main", "deaf", 0)}, Timeout: 30 * time.Second}
+			s.Ready = launch.Ready{When: launch.Exec, Command: []string{"grep", "-q", "deaf", w.place.Log("main", "deaf", 0)}, Timeout: time.Minute}
 			w.put(c, s)
 			if child == "tree" {
 				w.eventually("the tree has grown", func() bool { return len(w.mine()) >= 3 })
@@ -110,7 +110,7 @@ func TestOrphansEndBeforeARestart(t *testing.T) {
 	c := w.client()
 	s := w.spec("orphans", "orphans")
 	s.Restart.Max = 2
-	s.Ready = launch.Ready{When: launch.TCP, Address: "127.0.0.1:1", Timeout: 30 * time.Second}
+	s.Ready = launch.Ready{When: launch.TCP, Address: "127.0.0.1:1", Timeout: time.Minute}
 	w.contains(w.fails(c, s).Detail, "exit status 7")
 	if left := w.mine(); len(left) != 0 {
 		t.Errorf("left: %+v", left)

@@ -217,7 +217,7 @@ func (w *world) spec(role, child string) launch.Spec {
 		Env:     map[string]string{"TEST_CHILD": child, "TEST_WORLD": w.lineage},
 		Restart: launch.Restart{Policy: "on-failure", Max: 3, Within: time.Minute, Backoff: time.Millisecond, BackoffMax: 10 * time.Millisecond},
 		Stop:    launch.Stop{Signal: "SIGTERM", Timeout: 10 * time.Second},
-		Ready:   launch.Ready{When: launch.Started, Timeout: 30 * time.Second},
+		Ready:   launch.Ready{When: launch.Started, Timeout: time.Minute},
 		Update:  launch.Update{Strategy: "rolling", MaxParallel: 1},
 	}
 }

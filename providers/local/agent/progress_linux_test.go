@@ -23,7 +23,7 @@ func TestFailedStartsAreTold(t *testing.T) {
 	defer w.agent(nil)()
 	c := w.client()
 	s := w.shell("resize", "exit 3")
-	s.Ready = launch.Ready{When: launch.Exec, Command: []string{"false"}, Timeout: 30 * time.Second}
+	s.Ready = launch.Ready{When: launch.Exec, Command: []string{"false"}, Timeout: time.Minute}
 	got, err := w.heard(c, s)
 	if err == nil {
 		t.Fatal("no error")

@@ -45,7 +45,7 @@ func TestRolling(t *testing.T) {
 			// A new one that is not ready leaves the old ones.
 			bad := s
 			bad.Command, bad.Restart.Policy = []string{"sh", "-c", "sleep 0.05; exit 1"}, "never"
-			bad.Ready = launch.Ready{When: launch.TCP, Address: "127.0.0.1:1", Timeout: 30 * time.Second}
+			bad.Ready = launch.Ready{When: launch.TCP, Address: "127.0.0.1:1", Timeout: time.Minute}
 			w.contains(w.fails(c, bad).Detail, "exit status 1", "in force again")
 			if strategy == "rolling" {
 				if after := w.pids(c, s); fmt.Sprint(after) != fmt.Sprint(now) {
@@ -197,7 +197,7 @@ func TestInPlace(t *testing.T) {
 	w.agent(nil)
 	c := w.client()
 	s := w.spec("role", "deaf")
-	s.Ready = launch.Ready{When: launch.Exec, Command: []string{"grep", "-q", "deaf", w.place.Log("main", "role", 0)}, Timeout: 30 * time.Second}
+	s.Ready = launch.Ready{When: launch.Exec, Command: []string{"grep", "-q", "deaf", w.place.Log("main", "role", 0)}, Timeout: time.Minute}
 	s.Stop.Timeout = time.Hour
 	w.put(c, s)
 	pid := w.pids(c, s)[0]
@@ -320,7 +320,7 @@ func TestSecrets(t *testing.T) {
 	w := newWorld(t)
 	c := w.ensure(nil)
 	s := w.shell("role", `printf %s "$MSGFLO_BROKER" > seen; sleep 1000`)
-	s.Ready = launch.Ready{When: launch.Exec, Command: []string{"test", "-s", "seen"}, Timeout: 30 * time.Second}
+	s.Ready = launch.Ready{When: launch.Exec, Command: []string{"test", "-s", "seen"}, Timeout: time.Minute}
 	o := w.object(s)
 	o.Secret = json.RawMessage(`{"MSGFLO_BROKER": "amqp://u:` + password + `@h"}`)
 	if _, err := c.Put(t.Context(), o, nil); err != nil {
@@ -445,7 +445,7 @@ func TestProbersAndInitial(t *testing.T) {
 	mu.Unlock()
 	pids := w.pids(c, s)
 	p.err = errors.New("1 of 2 announced themselves")
-	s.Version, s.Ready.Timeout = "2", time.Second // a broker that answers late was not heard either, and that is said otherwise
+	s.Version, s.Ready.Timeout = "2", 3*time.Second // a broker that answers late was not heard either, and that is said otherwise
 	w.contains(w.fails(c, s).Detail, "readiness announced", "1 of 2 announced themselves")
 	s.Env["MSGFLO_BROKER"] = "amqp://there"
 	w.contains(w.fails(c, s).Detail, "not this broker")

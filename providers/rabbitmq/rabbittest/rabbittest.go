@@ -229,7 +229,7 @@ func (b *Broker) Restart() error {
 // shutdown ends the node with SIGTERM, which RabbitMQ takes as an orderly
 // stop, and kills it if that does not come to an end.
 func (b *Broker) shutdown() error {
-	const patience = 30 * time.Second
+	const patience = 2 * time.Minute // as for a start
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.node == nil {

@@ -85,7 +85,7 @@ func acquire(dir string) (*flock.Flock, error) {
 
 // stop ends the broker that runs in a folder and waits until it is gone.
 func stop(f flags) error {
-	const patience = time.Minute
+	const patience = 3 * time.Minute // more than the broker has to shut down
 	lock := lockOf(f.dir)
 	if _, err := os.Stat(f.dir); err != nil {
 		return fmt.Errorf("no broker runs in %s", f.dir)
