@@ -174,7 +174,7 @@ const runVariable = "MSGFLO_RUN"
 
 // nameless is for how long a process that shows no environment is taken for one that is just
 // replacing its program, and may be anybody's.
-const nameless = 2 * time.Second
+const nameless = 5 * time.Second
 
 // sweep kills what is left of a run whose shim is dead: the child, its group
 // and session, and whoever has the run's mark. It returns when none of them lives.
@@ -231,6 +231,17 @@ func leader(sess int) uint64 {
 // marked tells whether a process has the mark in its environment. Known is false where that
 // cannot be said yet: in the midst of execve(2), and of its end, a process has none.
 func marked(pid int, mark []byte) (is, known bool) {
+	const looks, pause = 20, 200 * time.Microsecond // for who does hardly anything else than execve(2)
+	for range looks {
+		if is, known = look(pid, mark); known {
+			break
+		}
+		time.Sleep(pause)
+	}
+	return is, known
+}
+
+func look(pid int, mark []byte) (is, known bool) {
 	b, err := readAtOnce("/proc/" + strconv.Itoa(pid) + "/environ")
 	if err != nil {
 		return false, errors.Is(err, fs.ErrPermission) // another user's
