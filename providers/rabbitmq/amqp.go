@@ -35,6 +35,7 @@ const (
 type pool struct {
 	settings *settingsOfBroker
 	vhost    string
+	away     distance // of the broker
 
 	mu     sync.Mutex
 	conns  []*connection

@@ -16,7 +16,7 @@ import (
 // Depth implements providers.Meter: what would be lost with each object, and
 // what would go with it.
 func (p *provider) Depth(ctx context.Context, queries []providers.Query) ([]providers.Depth, error) {
-	depths := make([]providers.Depth, len(queries))
+	depths, begun := make([]providers.Depth, len(queries)), time.Now()
 	client, err := p.client(ctx)
 	if err != nil && !errors.Is(err, errNoManagement) {
 		return nil, err
@@ -29,7 +29,9 @@ func (p *provider) Depth(ctx context.Context, queries []providers.Query) ([]prov
 	g.SetLimit(parallelReads)
 	for i, q := range queries {
 		g.Go(func() (err error) {
-			depths[i], err = p.depth(ctx, client, q, surveys[attr.Text(q.Value, "vhost")])
+			s := surveys[attr.Text(q.Value, "vhost")]
+			s.begun = begun
+			depths[i], err = p.depth(ctx, client, q, s)
 			return err
 		})
 	}
@@ -47,6 +49,7 @@ type endpoint struct{ vhost, kind, name string }
 type survey struct {
 	bindings map[endpoint][]mgmt.Binding
 	queues   map[string]*mgmt.QueueStatus
+	begun    time.Time // when the first of them was asked about
 }
 
 func (p *provider) surveys(ctx context.Context, c *mgmt.Client, queries []providers.Query) (map[string]survey, error) {
@@ -195,7 +198,7 @@ func (p *provider) queueDepth(ctx context.Context, sv survey, vhost, name string
 			return providers.Depth{Ready: s.Ready, Unacked: s.Unacked, Consumers: s.Consumers}, nil
 		}
 		if typ == quorum && s.Leaderless {
-			s, err = led(ctx, func() (*mgmt.QueueStatus, error) { return survey{}.status(ctx, c, vhost, name) })
+			s, err = led(ctx, sv.begun, func() (*mgmt.QueueStatus, error) { return survey{}.status(ctx, c, vhost, name) })
 			if err != nil || s == nil {
 				return d, err
 			}
@@ -235,21 +238,18 @@ func (p *provider) countReady(ctx context.Context, vhost, name, typ string, d *p
 	if typ == stream {
 		return p.streamDepth(ctx, vhost, name, d)
 	}
-	declare := func() (q amqp.Queue, err error) {
-		err = p.pool(vhost).do(ctx, func(ch *amqp.Channel) error {
-			q, err = ch.QueueDeclarePassive(name, true, false, false, false, nil)
-			return err
-		})
-		return q, err
-	}
 	var q amqp.Queue
-	var err error
-	answered := true
-	if typ == quorum {
-		q, answered, err = ofLeader(declare)
-	} else {
-		q, err = declare()
-	}
+	answered, pool := true, p.pool(vhost)
+	err := pool.do(ctx, func(ch *amqp.Channel) (err error) {
+		declare := func() (amqp.Queue, error) { return ch.QueueDeclarePassive(name, true, false, false, false, nil) }
+		if typ != quorum {
+			q, err = declare()
+			return err
+		}
+		away := func() (time.Duration, error) { return pool.away.by(func() error { return ch.Qos(0, 0, false) }) }
+		q, answered, err = ofLeader(declare, away)
+		return err
+	})
 	switch {
 	case err != nil:
 		return err
@@ -302,8 +302,9 @@ func (p *provider) vhostDepth(ctx context.Context, c *mgmt.Client, name string, 
 	for i := range queues {
 		q := &queues[i]
 		live := providers.Depth{Ready: max(0, q.Ready), Unacked: max(0, q.Unacked), Consumers: max(0, q.Consumers)}
-		if q.Type != classic && live.Messages() == 0 {
-			// Other types' totals come with the statistics, seconds late.
+		if q.Type != classic && live.Messages() == 0 && !d.Unknown {
+			// Other types' totals come with the statistics, seconds late. Once the
+			// sum is unknown, nobody waits for the rest of it.
 			if live, err = p.queueDepth(ctx, survey{}, name, q.Name, since); err != nil {
 				return d, err
 			}

@@ -30,6 +30,7 @@ func TestOwnBroker(t *testing.T) {
 	t.Run("TLS", func(t *testing.T) { secureListeners(t, b, a) })
 	t.Run("no plugin", func(t *testing.T) { withoutPlugins(t, b) })
 	t.Run("no leader", func(t *testing.T) { withoutLeader(t, b) })
+	t.Run("no leaders", func(t *testing.T) { withoutLeaders(t, b) })
 	t.Run("alarm", func(t *testing.T) { underAlarm(t, b) })
 	t.Run("death", func(t *testing.T) { death(t, b) })
 }
@@ -80,6 +81,41 @@ func withoutLeader(t *testing.T, b *rabbittest.Broker) {
 	}
 	eval("ok = ra:restart_server(quorum_queues, {'%2F_headless', node()}).")
 	mustDelete(t, p, "queue", q)
+}
+
+// withoutLeaders: that many queues have none makes nobody wait for each by itself.
+func withoutLeaders(t *testing.T, b *rabbittest.Broker) {
+	p := open(t, b, "/", nil)
+	v := value("vhost", attrs{"name": str("headless")})
+	mustMake(t, p, "vhost", v)
+	const n = 40
+	var queries []providers.Query
+	for i := range n {
+		q := value("queue", attrs{"name": str(fmt.Sprintf("q%d", i)), "vhost": str("headless"), "type": str("quorum")})
+		mustMake(t, p, "queue", q)
+		queries = append(queries, providers.Query{Type: "queue", Value: q})
+	}
+	if err := b.Eval(fmt.Sprintf(`[ok = ra:stop_server(quorum_queues, {list_to_atom("headless_q" ++ integer_to_list(I)), node()}) || I <- lists:seq(0, %d)].`, n-1)); err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	ds, err := p.(providers.Meter).Depth(testContext(t), queries)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, d := range ds {
+		if !d.Unknown {
+			t.Errorf("%d: %+v", i, d)
+		}
+	}
+	if took := time.Since(begun); took > 14*time.Second { // 5 s for all; 16 at a time are asked about
+		t.Errorf("counting took %s", took)
+	}
+	mustDelete(t, p, "vhost", v, allowLoss, func(c *providers.Change) {
+		for _, q := range queries {
+			c.Collateral = append(c.Collateral, providers.Object{Type: q.Type, Value: q.Value})
+		}
+	})
 }
 
 // underAlarm: a resource alarm blocks publishers; topology can still be read,
