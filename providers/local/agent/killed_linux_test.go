@@ -467,16 +467,16 @@ while :; do sleep 0.01; done`)
 }
 
 // While a process replaces its program (execve) it has no environment, and so
-// no mark. One that does hardly anything else is ended, too.
+// no mark. One that does so a hundred times before it settles is ended, too.
 func TestSweepSeesWhatReplacesItsProgram(t *testing.T) {
 	w := newWorld(t)
 	script := filepath.Join(w.dir, "again")
-	if err := os.WriteFile(script, []byte("#!/bin/sh\nexec \"$0\"\n"), 0o700); err != nil {
+	if err := os.WriteFile(script, []byte("#!/bin/sh\n[ $1 = 100 ] && exec sleep 1000\nexec \"$0\" $(($1 + 1))\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}
 	for range 30 {
 		n := nonce()
-		p, err := os.StartProcess(script, []string{script}, &os.ProcAttr{Env: []string{runVariable + "=" + n, "TEST_WORLD=" + w.lineage}, Sys: detached()})
+		p, err := os.StartProcess(script, []string{script, "0"}, &os.ProcAttr{Env: []string{runVariable + "=" + n, "TEST_WORLD=" + w.lineage, "PATH=/bin:/usr/bin"}, Sys: detached()})
 		if err != nil {
 			t.Fatal(err)
 		}
