@@ -52,7 +52,10 @@ func TestRefusedAfterRestart(t *testing.T) {
 			t.Fatal(err)
 		}
 		stop = sync.OnceFunc(func() {
-			proxy.Down() // a broker that ends waits for ever for who comes just then
+			// A broker of this library that ends stands still for ever where a client comes
+			// or goes just then (see embedded's gate).
+			proxy.Down()
+			eventually(t, "all clients are gone", func() bool { return atomic.LoadInt64(&b.Info.ClientsConnected) == 0 })
 			_ = b.Close()
 		})
 		t.Cleanup(stop)
